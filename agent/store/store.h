@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A store: named, immutable objects. Knows nothing of what they hold. Two exist: a local directory (local.c) and S3.
+ *
+ * Names are relative paths of [a-z0-9./-], for example "packs/3f/3f9c…". An object is put whole: a reader sees all of it or
+ * nothing, also after a crash of writer or machine. put and store_writer_finish return only when the object is durable.
+ * A put never replaces an object: if the name is taken it fails with CONFLICT (names are random, or derived from content).
+ *
+ * Every function may be called from any thread; a writer belongs to one thread at a time.
+ *
+ * Errors: NOTFOUND (no such object, no such store), CONFLICT (name taken), DENIED (credentials, permissions), RETRY (the
+ * network, a busy server: the store has already retried), CORRUPT (shorter than asked), INTERNAL (I/O; disk full says so).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct firn_error;
+struct store;
+struct store_writer;
+
+struct store_entry {
+    const char *name; /* borrowed for the call */
+    uint64_t length;
+    int64_t modified; /* ms since 1970, the server's or file system's clock */
+};
+typedef int store_list_callback(void *context, const struct store_entry *entry, struct firn_error **err);
+
+struct store_operations {
+    int (*put)(struct store *store, const char *name, const void *data, size_t length, struct firn_error **err);
+    int (*writer_open)(struct store *store, const char *name, struct store_writer **out, struct firn_error **err);
+    int (*get)(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
+               struct firn_error **err);
+    int (*stat)(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
+    int (*list)(struct store *store, const char *prefix, store_list_callback *each, void *context,
+                struct firn_error **err);
+    int (*remove)(struct store *store, const char *name, struct firn_error **err);
+    void (*close)(struct store *store);
+};
+
+/* Implementations put this first in their own structure. */
+struct store {
+    const struct store_operations *operations;
+    char *location; /* as the user wrote it, for messages */
+};
+
+struct store_writer {
+    int (*write)(struct store_writer *writer, const void *data, size_t length, struct firn_error **err);
+    int (*finish)(struct store_writer *writer, struct firn_error **err);
+    void (*abort)(struct store_writer *writer);
+};
+
+/* Opens REPO: a directory path or file://…; s3://host/bucket/prefix. create: a directory that is not there is made. */
+int store_open(const char *location, struct store **out, struct firn_error **err);
+int store_create(const char *location, struct store **out, struct firn_error **err);
+void store_close(struct store *store); /* NULL is fine */
+
+int store_put(struct store *store, const char *name, const void *data, size_t length, struct firn_error **err);
+/* A large object written piece by piece. data of store_write is best aligned to 4096 and a multiple of it long: then the
+ * local store writes around the page cache. */
+int store_writer_open(struct store *store, const char *name, struct store_writer **out, struct firn_error **err);
+int store_write(struct store_writer *writer, const void *data, size_t length, struct firn_error **err);
+int store_writer_finish(struct store_writer *writer, struct firn_error **err); /* durable; frees the writer, also on error */
+void store_writer_abort(struct store_writer *writer);                         /* nothing stays; frees it; NULL is fine */
+/* Exactly length bytes at offset into data. data aligned to 4096 lets the local store read around the page cache. */
+int store_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
+              struct firn_error **err);
+int store_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
+/* Every object whose name begins with prefix (which ends in '/'), in no order. A callback's -1 stops it. */
+int store_list(struct store *store, const char *prefix, store_list_callback *each, void *context,
+               struct firn_error **err);
+int store_remove(struct store *store, const char *name, struct firn_error **err);
+const char *store_location(const struct store *store);
+
+#endif
