@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A repository: the object `config`, the keyring, and what the parts of the writer and the reader share: the table of packs.
+ */
+#ifndef REPO_REPO_H
+#define REPO_REPO_H
+
+#include "format.h"
+#include "keys.h"
+#include "pack_table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct firn_error;
+struct store;
+
+struct repo {
+    struct store *store; /* borrowed */
+    uint8_t id[FORMAT_ID_LENGTH];
+    char id_text[FORMAT_ID_TEXT];
+    int64_t created;
+    struct keyring keyring; /* all zero until unlocked */
+    bool unlocked;
+    char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
+    struct pack_table *packs;
+};
+
+/* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves nothing that looks like one.
+ * CONFLICT if there is one already. */
+int repo_init(struct store *store, const struct key_credential *credential, const char *label, struct repo **out,
+              struct firn_error **err);
+/* Reads `config`. NOTFOUND: no repository there. CORRUPT: not a config. INVALID: made by a newer Firn. */
+int repo_open(struct store *store, struct repo **out, struct firn_error **err);
+/* Opens the keyring. DENIED: wrong key. */
+int repo_unlock(struct repo *repo, const struct key_credential *credential, struct firn_error **err);
+void repo_close(struct repo *repo); /* wipes keys; NULL is fine; the store stays open */
+
+#endif
