@@ -26,7 +26,7 @@ int size_parse(const char *text, uint64_t *bytes, struct firn_error **err);
 /* "1.4 GiB", "312 KiB", "17 B"; and "1 h 4 min", "2.4 s", "350 ms". */
 #define SIZE_TEXT_LENGTH 16
 void size_format(uint64_t bytes, char out[SIZE_TEXT_LENGTH]);
-#define DURATION_TEXT_LENGTH 24
+#define DURATION_TEXT_LENGTH 32
 void duration_format(int64_t milliseconds, char out[DURATION_TEXT_LENGTH]);
 
 #endif

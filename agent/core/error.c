@@ -65,7 +65,8 @@ void error_set_errno(struct firn_error **err, const char *format, ...)
     auto_free char *what = mem_vprintf(format, arguments);
     va_end(arguments);
     char text[128];
-    set_take(err, code_of_errno(number), mem_printf("%s: %s", what, strerror_r(number, text, sizeof(text))));
+    set_take(err, code_of_errno(number),
+             mem_printf("%s: %s", what, strerror_r(number, text, sizeof(text))));
 }
 
 void error_wrap(struct firn_error **err, const char *format, ...)

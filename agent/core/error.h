@@ -28,8 +28,10 @@ struct firn_error {
 
 void error_set(struct firn_error **err, enum firn_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void error_set_errno(struct firn_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void error_wrap(struct firn_error **err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void error_set_errno(struct firn_error **err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void error_wrap(struct firn_error **err, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Frees *err and sets it to NULL. */
 void error_clear(struct firn_error **err);

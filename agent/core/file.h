@@ -20,10 +20,13 @@ void file_close_pointer(int *fd); /* for descriptors that were only read */
 /* Reads the whole file, at most `limit` bytes (INVALID if it is larger). Appends to buf. */
 int file_read(const char *path, size_t limit, struct buf *buf, struct firn_error **err);
 /* Writes durably: path is either as it was, or has all of data. The mode applies to a new file. */
-int file_write(const char *path, const void *data, size_t length, mode_t mode, struct firn_error **err);
+int file_write(const char *path, const void *data, size_t length, mode_t mode,
+               struct firn_error **err);
 /* All of length at offset; interrupted and short transfers are continued. -1 with CORRUPT if the file ends early. */
-int file_pread(int fd, void *data, size_t length, uint64_t offset, const char *path, struct firn_error **err);
-int file_pwrite(int fd, const void *data, size_t length, uint64_t offset, const char *path, struct firn_error **err);
+int file_pread(int fd, void *data, size_t length, uint64_t offset, const char *path,
+               struct firn_error **err);
+int file_pwrite(int fd, const void *data, size_t length, uint64_t offset, const char *path,
+                struct firn_error **err);
 /* fsync of the directory that holds path. */
 int file_sync_parent(const char *path, struct firn_error **err);
 /* mkdir -p. */

@@ -13,13 +13,14 @@ enum log_format { LOG_TEXT, LOG_JSON };
 void log_init(enum log_format format, enum firn_log_level least);
 /* Run and item of this thread's lines; NULL: none. Copied. Threads inherit nothing: a pool sets them from its job. */
 void log_context(const char *run, const char *item);
-void log_line(enum firn_log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_line(enum firn_log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Called around every line, so that a progress display can clear itself and come back. NULL: nobody. */
 void log_display(void (*clear)(void), void (*redraw)(void));
 
-#define log_debug(...) log_line(FIRN_LOG_DEBUG, __VA_ARGS__)
-#define log_info(...) log_line(FIRN_LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(FIRN_LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_line(FIRN_LOG_INFO, __VA_ARGS__)
 #define log_warning(...) log_line(FIRN_LOG_WARNING, __VA_ARGS__)
-#define log_error(...) log_line(FIRN_LOG_ERROR, __VA_ARGS__)
+#define log_error(...)   log_line(FIRN_LOG_ERROR, __VA_ARGS__)
 
 #endif

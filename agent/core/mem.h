@@ -16,21 +16,21 @@ struct firn_error;
 #define auto_free __attribute__((cleanup(mem_free_pointer)))
 
 /* Takes the pointer out of a variable, so that its cleanup attribute has nothing left to do. */
-#define steal(pointer)                                                                                                 \
-    ({                                                                                                                 \
-        __typeof__(pointer) steal_taken = (pointer);                                                                   \
-        (pointer) = NULL;                                                                                              \
-        steal_taken;                                                                                                   \
+#define steal(pointer)                                                                             \
+    ({                                                                                             \
+        __typeof__(pointer) steal_taken = (pointer);                                               \
+        (pointer) = NULL;                                                                          \
+        steal_taken;                                                                               \
     })
 
 #define array_length(array) (sizeof(array) / sizeof((array)[0]))
 
-void *mem_alloc(size_t size);                    /* uninitialised; aborts */
-void *mem_zalloc(size_t size);                   /* zeroed; aborts */
-void *mem_array(size_t count, size_t size);      /* zeroed count × size; aborts, also on overflow */
+void *mem_alloc(size_t size);               /* uninitialised; aborts */
+void *mem_zalloc(size_t size);              /* zeroed; aborts */
+void *mem_array(size_t count, size_t size); /* zeroed count × size; aborts, also on overflow */
 void *mem_resize(void *memory, size_t count, size_t size); /* realloc to count × size; aborts */
-char *mem_strdup(const char *text);              /* NULL stays NULL */
-void *mem_dup(const void *data, size_t length);  /* a copy, with a NUL byte behind it */
+char *mem_strdup(const char *text);                        /* NULL stays NULL */
+void *mem_dup(const void *data, size_t length);            /* a copy, with a NUL byte behind it */
 char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *mem_vprintf(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 

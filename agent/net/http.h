@@ -21,8 +21,8 @@ void http_client_free(struct http_client *client); /* NULL is fine */
  * retry), DENIED (TLS verification: the message names host and reason), CORRUPT (a body longer than body_limit or shorter
  * than Content-Length), CANCELLED (core/cancel.h, or a callback returned -1), INVALID (URL). *out: free with
  * http_response_free(). */
-int http_exchange(struct http_client *client, const struct firn_http_request *request, struct firn_http_response **out,
-                  struct firn_error **err);
+int http_exchange(struct http_client *client, const struct firn_http_request *request,
+                  struct firn_http_response **out, struct firn_error **err);
 void http_response_free(struct firn_http_response *response); /* NULL is fine */
 /* The first header of that name (lower case), or NULL. Borrowed. */
 const char *http_header(const struct firn_http_response *response, const char *name);
