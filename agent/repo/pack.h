@@ -12,6 +12,7 @@
 #define REPO_PACK_H
 
 #include "format.h"
+#include "keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,7 +42,7 @@ struct pack_frame {
 struct pack_trailer {
     uint8_t id[FORMAT_ID_LENGTH];
     enum format_class class;
-    uint8_t keying[160];
+    uint8_t keying[FORMAT_KEYING_LENGTH];
     uint64_t length; /* of the whole pack */
     struct pack_frame *frames;
     uint32_t frame_count;
@@ -70,13 +71,13 @@ int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[F
                        struct firn_error **err);
 void pack_writer_abort(struct pack_writer *writer); /* NULL is fine */
 
-/* ---- reading frames: an opener per thread */
+/* ---- reading frames: one reader per thread */
 struct pack_reader;
 int pack_reader_new(struct repo *repo, struct pack_reader **out, struct firn_error **err);
-void pack_reader_free(struct pack_reader *reader);
-/* Reads frame `number` of the pack and uncompresses it: *data (frame raw bytes) is borrowed until the next call. CORRUPT
- * names pack, frame and offset. */
-int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number,
-                      const uint8_t **data, struct firn_error **err);
+void pack_reader_free(struct pack_reader *reader); /* NULL is fine */
+/* Reads frame `number`, opens and uncompresses it into out (frame.raw bytes). `through` is the last frame that will be asked
+ * for right after it, so that they are read from the store in one piece; number if none. CORRUPT names pack and frame. */
+int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number, uint32_t through,
+                      void *out, struct firn_error **err);
 
 #endif

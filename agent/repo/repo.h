@@ -24,6 +24,8 @@ struct repo {
     bool unlocked;
     char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
     struct pack_table *packs;
+    struct trailer_cache *trailers; /* trailer_cache.h */
+    struct meta_shelf *meta;        /* meta.h: the meta packs that this process is writing */
 };
 
 /* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves nothing that looks like one.
