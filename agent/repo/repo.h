@@ -30,12 +30,13 @@ struct repo {
 
 /* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves nothing that looks like one.
  * CONFLICT if there is one already. */
-int repo_init(struct store *store, const struct key_credential *credential, const char *label, struct repo **out,
-              struct firn_error **err);
+int repo_init(struct store *store, const struct key_credential *credential, const char *label,
+              struct repo **out, struct firn_error **err);
 /* Reads `config`. NOTFOUND: no repository there. CORRUPT: not a config. INVALID: made by a newer Firn. */
 int repo_open(struct store *store, struct repo **out, struct firn_error **err);
 /* Opens the keyring. DENIED: wrong key. */
-int repo_unlock(struct repo *repo, const struct key_credential *credential, struct firn_error **err);
+int repo_unlock(struct repo *repo, const struct key_credential *credential,
+                struct firn_error **err);
 void repo_close(struct repo *repo); /* wipes keys; NULL is fine; the store stays open */
 
 #endif

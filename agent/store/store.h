@@ -27,11 +27,14 @@ struct store_entry {
     uint64_t length;
     int64_t modified; /* ms since 1970, the server's or file system's clock */
 };
-typedef int store_list_callback(void *context, const struct store_entry *entry, struct firn_error **err);
+typedef int store_list_callback(void *context, const struct store_entry *entry,
+                                struct firn_error **err);
 
 struct store_operations {
-    int (*put)(struct store *store, const char *name, const void *data, size_t length, struct firn_error **err);
-    int (*writer_open)(struct store *store, const char *name, struct store_writer **out, struct firn_error **err);
+    int (*put)(struct store *store, const char *name, const void *data, size_t length,
+               struct firn_error **err);
+    int (*writer_open)(struct store *store, const char *name, struct store_writer **out,
+                       struct firn_error **err);
     int (*get)(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
                struct firn_error **err);
     int (*stat)(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
@@ -48,7 +51,8 @@ struct store {
 };
 
 struct store_writer {
-    int (*write)(struct store_writer *writer, const void *data, size_t length, struct firn_error **err);
+    int (*write)(struct store_writer *writer, const void *data, size_t length,
+                 struct firn_error **err);
     int (*finish)(struct store_writer *writer, struct firn_error **err);
     void (*abort)(struct store_writer *writer);
 };
@@ -58,21 +62,30 @@ int store_open(const char *location, struct store **out, struct firn_error **err
 int store_create(const char *location, struct store **out, struct firn_error **err);
 void store_close(struct store *store); /* NULL is fine */
 
-int store_put(struct store *store, const char *name, const void *data, size_t length, struct firn_error **err);
+int store_put(struct store *store, const char *name, const void *data, size_t length,
+              struct firn_error **err);
 /* A large object written piece by piece. data of store_write is best aligned to 4096 and a multiple of it long: then the
  * local store writes around the page cache. */
-int store_writer_open(struct store *store, const char *name, struct store_writer **out, struct firn_error **err);
-int store_write(struct store_writer *writer, const void *data, size_t length, struct firn_error **err);
-int store_writer_finish(struct store_writer *writer, struct firn_error **err); /* durable; frees the writer, also on error */
-void store_writer_abort(struct store_writer *writer);                         /* nothing stays; frees it; NULL is fine */
+int store_writer_open(struct store *store, const char *name, struct store_writer **out,
+                      struct firn_error **err);
+int store_write(struct store_writer *writer, const void *data, size_t length,
+                struct firn_error **err);
+int store_writer_finish(struct store_writer *writer,
+                        struct firn_error **err);     /* durable; frees the writer, also on error */
+void store_writer_abort(struct store_writer *writer); /* nothing stays; frees it; NULL is fine */
 /* Exactly length bytes at offset into data. data aligned to 4096 lets the local store read around the page cache. */
 int store_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
               struct firn_error **err);
 int store_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
-/* Every object whose name begins with prefix (which ends in '/'), in no order. A callback's -1 stops it. */
+/* Every object whose name begins with prefix (which is "" or ends in '/'), in no order. A callback's -1 stops it. What is not
+ * named or made like an object (a link, a pipe, a foreign file) is left out. */
 int store_list(struct store *store, const char *prefix, store_list_callback *each, void *context,
                struct firn_error **err);
 int store_remove(struct store *store, const char *name, struct firn_error **err);
 const char *store_location(const struct store *store);
+
+#define STORE_NAME_MAX 255u
+/* Whether name may be an object's: [a-z0-9./-], at most STORE_NAME_MAX, every part begins with a letter or digit. */
+bool store_name_valid(const char *name);
 
 #endif

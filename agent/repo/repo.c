@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "repo.h"
+
+#include "config.h"
+#include "crypt.h"
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/mem.h"
+#include "store/store.h"
+
+#include <string.h>
+
+static struct repo *repo_new(struct store *store, const struct config *config)
+{
+    struct repo *repo = mem_zalloc(sizeof(*repo));
+    repo->store = store;
+    memcpy(repo->id, config->id, sizeof(repo->id));
+    hex_encode(repo->id, sizeof(repo->id), repo->id_text);
+    repo->created = config->created;
+    repo->packs = pack_table_new();
+    return repo;
+}
+
+static int refuse_object(void *context, const struct store_entry *entry, struct firn_error **err)
+{
+    const struct store *store = context;
+    return fail(err, FIRN_CONFLICT,
+                "%s already holds %s, of a repository whose object config is missing",
+                store_location(store), entry->name);
+}
+
+static int refuse_repository(struct store *store, struct firn_error **err)
+{
+    uint64_t length;
+    auto_error struct firn_error *why = NULL;
+    if (store_stat(store, "config", &length, &why) == 0)
+        return fail(err, FIRN_CONFLICT, "there is a repository in %s already",
+                    store_location(store));
+    if (error_code(why) != FIRN_NOTFOUND)
+        return fail(err, error_code(why), "%s", error_message(why));
+    if (store_list(store, "packs/", refuse_object, store, err) < 0)
+        return -1;
+    return store_list(store, "snapshots/", refuse_object, store, err);
+}
+
+/* The slot first: `config` is what makes it a repository, and it must never be one that nobody can open. */
+static int write_new(struct repo *repo, const struct key_credential *credential, const char *label,
+                     struct firn_error **err)
+{
+    if (keyring_generate(repo->id, &repo->keyring, err) < 0)
+        return -1;
+    repo->unlocked = true;
+    if (key_slot_add(repo->store, &repo->keyring, credential, KEY_FULL, label, repo->slot_id, err) <
+        0)
+        return -1;
+    struct config config = {.created = repo->created};
+    memcpy(config.id, repo->id, sizeof(config.id));
+    return config_write(repo->store, &config, err);
+}
+
+int repo_init(struct store *store, const struct key_credential *credential, const char *label,
+              struct repo **out, struct firn_error **err)
+{
+    if (refuse_repository(store, err) < 0)
+        return -1;
+    struct config config = {.created = clock_now()};
+    crypt_random(config.id, sizeof(config.id));
+    struct repo *repo = repo_new(store, &config);
+    if (write_new(repo, credential, label, err) < 0) {
+        repo_close(repo);
+        return wrap(err, "make a repository");
+    }
+    *out = repo;
+    return 0;
+}
+
+int repo_open(struct store *store, struct repo **out, struct firn_error **err)
+{
+    struct config config;
+    if (config_read(store, &config, err) < 0)
+        return -1;
+    *out = repo_new(store, &config);
+    return 0;
+}
+
+int repo_unlock(struct repo *repo, const struct key_credential *credential, struct firn_error **err)
+{
+    struct keyring keyring;
+    if (keyring_open(repo->store, repo->id, credential, &keyring, repo->slot_id, err) < 0)
+        return -1;
+    keyring_wipe(&repo->keyring);
+    repo->keyring = keyring;
+    repo->unlocked = true;
+    return 0;
+}
+
+void repo_close(struct repo *repo)
+{
+    if (repo == NULL)
+        return;
+    keyring_wipe(&repo->keyring);
+    pack_table_free(repo->packs);
+    free(repo);
+}
