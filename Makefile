@@ -144,7 +144,7 @@ $(call program,$1): $(call obj,$1 $2) $(if $(call plugin_of,$1),$(PLUGIN_OBJ_$(c
 	$$(call say,LINK)
 	$$(Q)$$(CC) $$(BASE_LDFLAGS) -pie -o $$@ $$^ $3 $$(PLUGIN_LDLIBS_$(call plugin_of,$1)) $$(LIBS_LDLIBS)
 endef
-$(foreach src,$(UNIT_SRC),$(eval $(call test_program,$(src),,$$$$(CUNIT_LDLIBS))))
+$(foreach src,$(UNIT_SRC),$(eval $(call test_program,$(src),,$$(CUNIT_LDLIBS))))
 $(foreach src,$(COMPONENT_SRC),$(eval $(call test_program,$(src),,-ldl)))
 $(foreach src,$(FUZZ_SRC),$(eval $(call test_program,$(src),tests/fuzz/replay.c,)))
 
