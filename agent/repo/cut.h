@@ -15,9 +15,9 @@
 struct cutter;
 struct firn_error;
 
-#define CUT_MIN (16u * 1024u)
+#define CUT_MIN     (16u * 1024u)
 #define CUT_AVERAGE (64u * 1024u)
-#define CUT_MAX (256u * 1024u)
+#define CUT_MAX     (256u * 1024u)
 
 /* The gear table is derived from the key, so the same key always cuts alike. */
 int cutter_new(const uint8_t key[FORMAT_KEY_LENGTH], struct cutter **out, struct firn_error **err);

@@ -30,15 +30,17 @@ struct repo;
 /* Reads the cache of this repository from cache_directory (NULL: no cache), lists the packs, and reads the trailers of those
  * that the cache does not know. progress (may be NULL) is called now and then with packs read and packs to read. */
 typedef void index_progress(void *context, uint32_t done, uint32_t total);
-int index_open(struct repo *repo, const char *cache_directory, size_t memory, index_progress *progress, void *context,
-               struct index **out, struct firn_error **err);
+int index_open(struct repo *repo, const char *cache_directory, size_t memory,
+               index_progress *progress, void *context, struct index **out,
+               struct firn_error **err);
 /* Writes the cache (packs that are finished only); a failure to write is not an error. */
 void index_close(struct index *index);
 
 /* 1: found, *pack and *ordinal say where; 0: not held; -1: a trailer could not be read for another reason than damage (a
  * damaged or vanished pack is no longer used for deduplication, and logged once). */
-int index_find(struct index *index, enum format_chunk kind, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
-               uint32_t *pack, uint32_t *ordinal, struct firn_error **err);
+int index_find(struct index *index, enum format_chunk kind,
+               const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t *pack,
+               uint32_t *ordinal, struct firn_error **err);
 /* The chunks of this pack are likely to be asked for next: brings its trailer in. Errors are ignored. */
 void index_hint(struct index *index, uint32_t pack);
 

@@ -57,7 +57,7 @@ struct map {
     size_t run_count;
 };
 
-#define MAP_RUNS_MAX 64u     /* a reader refuses more */
+#define MAP_RUNS_MAX     64u /* a reader refuses more */
 #define MAP_OVERLAYS_MAX 16u /* a writer leaves no more above the base */
 
 /* INVALID unless start + count is at most MAP_UNITS_MAX, and ordinal + count of data at most FORMAT_PACK_CHUNKS_MAX. */
@@ -68,9 +68,12 @@ bool map_extent_join(struct map_extent *left, const struct map_extent *right);
 void map_free(struct map *map); /* what it holds, not itself */
 void map_copy(struct map *out, const struct map *map);
 void map_run_free(struct map_run *run);
+/* Whether the numbers of a run that was read from somewhere agree with each other. */
+bool map_run_plausible(const struct map_run *run);
 /* As in a snapshot: [{"spans":[["PACK",ordinal,count],…],"extents":n,"units":n},…]. Parsing checks everything (CORRUPT). */
 struct json_object *map_to_json(struct repo *repo, const struct map *map);
-int map_from_json(struct repo *repo, struct json_object *json, struct map *out, struct firn_error **err);
+int map_from_json(struct repo *repo, struct json_object *json, struct map *out,
+                  struct firn_error **err);
 
 /* Puts `run` (taken, also on error) above `map` (in place). When the overlays together exceed a quarter of the base's extents,
  * or there are more than sixteen runs, all are merged into one new base, written through meta. A run without extents is

@@ -18,7 +18,8 @@ struct repo;
 struct map_builder *map_builder_new(struct repo *repo, struct meta_writer *meta);
 void map_builder_free(struct map_builder *builder); /* gives up; NULL is fine */
 /* INVALID if it is no valid extent; that it overlaps another may show now or only when finishing. */
-int map_builder_add(struct map_builder *builder, const struct map_extent *extent, struct firn_error **err);
+int map_builder_add(struct map_builder *builder, const struct map_extent *extent,
+                    struct firn_error **err);
 /* The finished run; frees the builder, also on error. A run without extents has no spans. INVALID: extents overlap. */
 int map_builder_finish(struct map_builder *builder, struct map_run *out, struct firn_error **err);
 

@@ -54,8 +54,8 @@ void map_encoder_take(struct map_encoder *encoder, struct pack_table *table, str
 
 /* ---- decoding, extent by extent; everything is checked (CORRUPT) */
 /* Packs that are not in the table yet are added. data is borrowed until map_decoder_free(). */
-int map_decoder_open(struct pack_table *table, const void *data, size_t length, struct map_decoder **out,
-                     struct firn_error **err);
+int map_decoder_open(struct pack_table *table, const void *data, size_t length,
+                     struct map_decoder **out, struct firn_error **err);
 /* 1: an extent; 0: the end; -1. */
 int map_decoder_next(struct map_decoder *decoder, struct map_extent *out, struct firn_error **err);
 void map_decoder_free(struct map_decoder *decoder); /* NULL is fine */

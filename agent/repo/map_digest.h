@@ -21,11 +21,12 @@ struct repo;
 /* Records that the stream with this fingerprint has this length and this run (written before, through the same meta writer
  * or an earlier one). INVALID: a run of too many spans. */
 int map_digest_write(struct repo *repo, struct meta_writer *meta,
-                     const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint64_t length, const struct map_run *run,
-                     struct firn_error **err);
+                     const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint64_t length,
+                     const struct map_run *run, struct firn_error **err);
 /* 1: found: *out (the caller's to free) is the run, *length the stream's length, and every pack that it relies on is present.
  * 0: not held, or not whole. -1: the store could not be read. */
-int map_digest_find(struct repo *repo, struct index *index, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
-                    struct map_run *out, uint64_t *length, struct firn_error **err);
+int map_digest_find(struct repo *repo, struct index *index,
+                    const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], struct map_run *out,
+                    uint64_t *length, struct firn_error **err);
 
 #endif

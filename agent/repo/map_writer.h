@@ -19,7 +19,8 @@ struct repo;
 struct map_writer *map_writer_new(struct repo *repo, struct meta_writer *meta);
 void map_writer_free(struct map_writer *writer); /* gives up; NULL is fine */
 /* INVALID if it begins before map_writer_end(), or is no valid extent. */
-int map_writer_add(struct map_writer *writer, const struct map_extent *extent, struct firn_error **err);
+int map_writer_add(struct map_writer *writer, const struct map_extent *extent,
+                   struct firn_error **err);
 /* The first unit behind everything added so far. */
 uint64_t map_writer_end(const struct map_writer *writer);
 /* The finished run; frees the writer, also on error. A run without extents has no spans. */

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maps: what they hold, their JSON, and when their runs are merged.
+ */
+#include "map.h"
+
+#include "core/buf.h"
+#include "core/error.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "map_cursor.h"
+#include "map_writer.h"
+#include "repo.h"
+
+int map_extent_check(const struct map_extent *extent, struct firn_error **err)
+{
+    bool in_map = extent->count > 0 && extent->start < MAP_UNITS_MAX &&
+                  extent->count <= MAP_UNITS_MAX - extent->start;
+    if (!in_map)
+        return fail(err, FIRN_INVALID, "map: units %llu + %llu are no extent",
+                    (unsigned long long)extent->start, (unsigned long long)extent->count);
+    bool in_pack =
+        extent->pack == PACK_NONE || (extent->ordinal < FORMAT_PACK_CHUNKS_MAX &&
+                                      extent->count <= FORMAT_PACK_CHUNKS_MAX - extent->ordinal);
+    if (!in_pack)
+        return fail(err, FIRN_INVALID, "map: chunks %u + %llu are in no pack", extent->ordinal,
+                    (unsigned long long)extent->count);
+    return 0;
+}
+
+bool map_extent_join(struct map_extent *left, const struct map_extent *right)
+{
+    bool follows =
+        left->count > 0 && left->pack == right->pack && left->start + left->count == right->start;
+    if (!follows || (left->pack != PACK_NONE && left->ordinal + left->count != right->ordinal))
+        return false;
+    left->count += right->count;
+    return true;
+}
+
+bool map_run_plausible(const struct map_run *run)
+{
+    uint64_t chunks = 0;
+    for (size_t i = 0; i < run->span_count; i++)
+        chunks += run->spans[i].count;
+    return run->units <= MAP_UNITS_MAX && run->extents <= run->units && chunks <= run->extents &&
+           (chunks == 0) == (run->extents == 0);
+}
+
+/* ------------------------------------------------------------------------------------------------ ownership */
+
+void map_run_free(struct map_run *run)
+{
+    free(run->spans);
+    *run = (struct map_run){0};
+}
+
+void map_free(struct map *map)
+{
+    for (size_t i = 0; i < map->run_count; i++)
+        map_run_free(&map->runs[i]);
+    free(map->runs);
+    *map = (struct map){0};
+}
+
+void map_copy(struct map *out, const struct map *map)
+{
+    out->run_count = map->run_count;
+    out->runs =
+        map->run_count == 0 ? NULL : mem_dup(map->runs, map->run_count * sizeof(*map->runs));
+    for (size_t i = 0; i < map->run_count; i++) {
+        const struct map_run *run = &map->runs[i];
+        out->runs[i].spans = run->span_count == 0
+                                 ? NULL
+                                 : mem_dup(run->spans, run->span_count * sizeof(*run->spans));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ JSON */
+
+static struct json_object *span_to_json(struct repo *repo, const struct map_span *span)
+{
+    uint8_t id[FORMAT_ID_LENGTH];
+    char text[FORMAT_ID_TEXT];
+    pack_table_id(repo->packs, span->pack, id);
+    hex_encode(id, sizeof(id), text);
+    struct json_object *json = json_object_new_array_ext(3);
+    json_object_array_add(json, json_object_new_string(text));
+    json_object_array_add(json, json_object_new_int64(span->ordinal));
+    json_object_array_add(json, json_object_new_int64(span->count));
+    return json;
+}
+
+static struct json_object *run_to_json(struct repo *repo, const struct map_run *run)
+{
+    struct json_object *spans = json_object_new_array();
+    for (size_t i = 0; i < run->span_count; i++)
+        json_object_array_add(spans, span_to_json(repo, &run->spans[i]));
+    struct json_object *json = json_object_new_object();
+    json_set_take(json, "spans", spans);
+    json_set_uint(json, "extents", run->extents);
+    json_set_uint(json, "units", run->units);
+    return json;
+}
+
+struct json_object *map_to_json(struct repo *repo, const struct map *map)
+{
+    struct json_object *json = json_object_new_array();
+    for (size_t i = 0; i < map->run_count; i++)
+        json_object_array_add(json, run_to_json(repo, &map->runs[i]));
+    return json;
+}
+
+static int malformed(const char *what, struct firn_error **err)
+{
+    return fail(err, FIRN_CORRUPT, "map: %s", what);
+}
+
+static int span_from_json(struct repo *repo, struct json_object *json, struct map_span *out,
+                          struct firn_error **err)
+{
+    const char *text = NULL;
+    uint64_t ordinal = 0, count = 0;
+    uint8_t id[FORMAT_ID_LENGTH];
+    if (json_get_string(json, "0", &text, NULL) < 0 || strlen(text) != FORMAT_ID_TEXT - 1 ||
+        !hex_decode(text, id, sizeof(id)))
+        return malformed("a span names no pack", err);
+    if (json_get_uint(json, "1", &ordinal, NULL) < 0 ||
+        json_get_uint(json, "2", &count, NULL) < 0 || count == 0 ||
+        ordinal >= FORMAT_PACK_CHUNKS_MAX || count > FORMAT_PACK_CHUNKS_MAX - ordinal)
+        return malformed("a span names no chunks of a pack", err);
+    out->ordinal = (uint32_t)ordinal;
+    out->count = (uint32_t)count;
+    return pack_table_number(repo->packs, id, &out->pack, err);
+}
+
+static int spans_from_json(struct repo *repo, struct json_object *json, struct map_run *out,
+                           struct firn_error **err)
+{
+    struct json_object *spans = NULL;
+    if (json_get_array(json, "spans", &spans, NULL) < 0)
+        return malformed("a run has no spans", err);
+    size_t count = json_object_array_length(spans);
+    out->spans = mem_array(count + 1, sizeof(*out->spans));
+    for (size_t i = 0; i < count; i++) {
+        if (span_from_json(repo, json_object_array_get_idx(spans, i), &out->spans[i], err) < 0)
+            return -1;
+        out->span_count = i + 1;
+    }
+    return 0;
+}
+
+static int run_from_json(struct repo *repo, struct json_object *json, struct map_run *out,
+                         struct firn_error **err)
+{
+    if (spans_from_json(repo, json, out, err) < 0)
+        return -1;
+    if (json_get_uint(json, "extents", &out->extents, NULL) < 0 ||
+        json_get_uint(json, "units", &out->units, NULL) < 0)
+        return malformed("a run does not say how much it holds", err);
+    return map_run_plausible(out) ? 0 : malformed("a run's numbers contradict each other", err);
+}
+
+int map_from_json(struct repo *repo, struct json_object *json, struct map *out,
+                  struct firn_error **err)
+{
+    if (!json_object_is_type(json, json_type_array))
+        return malformed("is no list of runs", err);
+    size_t count = json_object_array_length(json);
+    if (count > MAP_RUNS_MAX)
+        return malformed("has too many runs", err);
+    struct map map = {.runs = mem_array(count + 1, sizeof(*map.runs)), .run_count = count};
+    for (size_t i = 0; i < count; i++) {
+        if (run_from_json(repo, json_object_array_get_idx(json, i), &map.runs[i], err) < 0) {
+            map_free(&map);
+            return -1;
+        }
+    }
+    *out = map;
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ merging */
+
+static bool wants_merge(const struct map *map)
+{
+    if (map->run_count < 2)
+        return false;
+    uint64_t overlays = 0;
+    for (size_t i = 0; i + 1 < map->run_count; i++)
+        overlays += map->runs[i].extents;
+    return map->run_count > MAP_OVERLAYS_MAX ||
+           overlays > map->runs[map->run_count - 1].extents / 4;
+}
+
+/* Explicit zeros hide what lies below; in a base nothing does. */
+static int copy_visible(struct map_cursor *cursor, struct map_writer *writer,
+                        struct firn_error **err)
+{
+    struct map_extent extent;
+    int more = 0;
+    while ((more = map_cursor_next(cursor, &extent, err)) > 0) {
+        if (extent.pack != PACK_NONE && map_writer_add(writer, &extent, err) < 0)
+            return -1;
+    }
+    return more;
+}
+
+static int merge(struct repo *repo, struct meta_writer *meta, const struct map *map,
+                 struct map_run *base, struct firn_error **err)
+{
+    struct map_cursor *cursor = NULL;
+    if (map_cursor_open(repo, map, 0, &cursor, err) < 0)
+        return -1;
+    struct map_writer *writer = map_writer_new(repo, meta);
+    int result = copy_visible(cursor, writer, err);
+    map_cursor_free(cursor);
+    if (result < 0) {
+        map_writer_free(writer);
+        return -1;
+    }
+    return map_writer_finish(writer, base, err);
+}
+
+/* A map of one run, or of none if the run is empty. */
+static void set_base_take(struct map *map, struct map_run *base)
+{
+    map_free(map);
+    if (base->extents == 0) {
+        map_run_free(base);
+        return;
+    }
+    map->runs = mem_array(1, sizeof(*map->runs));
+    map->runs[0] = *base;
+    map->run_count = 1;
+    *base = (struct map_run){0};
+}
+
+int map_push_take(struct repo *repo, struct meta_writer *meta, struct map *map, struct map_run *run,
+                  struct firn_error **err)
+{
+    if (run->extents == 0) {
+        map_run_free(run);
+        return 0;
+    }
+    map->runs = mem_resize(map->runs, map->run_count + 1, sizeof(*map->runs));
+    memmove(map->runs + 1, map->runs, map->run_count * sizeof(*map->runs));
+    map->runs[0] = *run;
+    map->run_count++;
+    *run = (struct map_run){0};
+    if (!wants_merge(map))
+        return 0;
+    struct map_run base = {0};
+    if (merge(repo, meta, map, &base, err) < 0) {
+        map_run_free(&map->runs[0]);
+        map->run_count--;
+        memmove(map->runs, map->runs + 1, map->run_count * sizeof(*map->runs));
+        return -1;
+    }
+    set_base_take(map, &base);
+    return 0;
+}
