@@ -4,6 +4,7 @@
 #include "buf.h"
 #include "error.h"
 #include "mem.h"
+#include "utf8.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -30,11 +31,92 @@ static bool only_blanks(const char *data, size_t length)
     return true;
 }
 
+/* ---- json-c is lenient even when told to be strict: these are the faults that it lets pass. */
+
+/* Whether the digits, `length` of them, stand for more than `most`, a text of digits as well. */
+static bool exceeds(const char *digits, size_t length, const char *most)
+{
+    size_t allowed = strlen(most);
+    return length > allowed || (length == allowed && memcmp(digits, most, length) > 0);
+}
+
+static size_t count_digits(const char *data, size_t length)
+{
+    size_t count = 0;
+    while (count < length && data[count] >= '0' && data[count] <= '9')
+        count++;
+    return count;
+}
+
+/* The length of ".5" or "e+7" at the start: 0 if there is none, `length` + 1 if it has no digits. */
+static size_t suffix_length(const char *data, size_t length, const char *marks, const char *signs)
+{
+    if (length == 0 || data[0] == '\0' || strchr(marks, data[0]) == NULL)
+        return 0;
+    size_t at = 1;
+    if (at < length && data[at] != '\0' && strchr(signs, data[at]) != NULL)
+        at++;
+    size_t digits = count_digits(data + at, length - at);
+    return digits == 0 ? length + 1 : at + digits;
+}
+
+/* The length of the number at the start; 0 if it is none, or an integer that does not fit 64 bits. */
+static size_t number_length(const char *data, size_t length)
+{
+    size_t sign = data[0] == '-';
+    size_t digits = count_digits(data + sign, length - sign);
+    size_t integer = sign + digits;
+    if (digits == 0 || (digits > 1 && data[sign] == '0'))
+        return 0;
+    size_t end = integer + suffix_length(data + integer, length - integer, ".", "");
+    if (end <= length)
+        end += suffix_length(data + end, length - end, "eE", "+-");
+    const char *most = sign == 1 ? "9223372036854775808" : "18446744073709551615";
+    return end > length || (end == integer && exceeds(data + sign, digits, most)) ? 0 : end;
+}
+
+/* The length of the string at the start, quotes included; 0 if it is not UTF-8 or has a control character. Escapes are
+ * json-c's business. */
+static size_t string_length(const char *data, size_t length)
+{
+    size_t at = 1;
+    while (at < length && data[at] != '"') {
+        size_t character = utf8_character(data + at, length - at);
+        if (character == 0 || (unsigned char)data[at] < 0x20)
+            return 0;
+        bool escape = data[at] == '\\' && at + 1 < length && (unsigned char)data[at + 1] >= 0x20;
+        at += escape ? 2 : character;
+    }
+    return at < length ? at + 1 : length;
+}
+
+/* The offset of the first thing that RFC 8259 has no word for, or length. */
+static size_t find_foreign(const char *data, size_t length)
+{
+    size_t at = 0;
+    while (at < length) {
+        size_t step = 1;
+        if (data[at] == '"')
+            step = string_length(data + at, length - at);
+        else if (data[at] == '-' || (data[at] >= '0' && data[at] <= '9'))
+            step = number_length(data + at, length - at);
+        else if (data[at] == '\0' || strchr("{}[]:,truefalsn \t\r\n", data[at]) == NULL)
+            step = 0;
+        if (step == 0)
+            return at;
+        at += step;
+    }
+    return length;
+}
+
 int json_parse(const void *data, size_t length, const char *what, struct json_object **out,
                struct firn_error **err)
 {
     if (length > INT_MAX)
         return fail(err, FIRN_INVALID, "%s: JSON of %zu bytes is too large", what, length);
+    size_t foreign = find_foreign(data, length);
+    if (foreign < length)
+        return fail(err, FIRN_INVALID, "%s: JSON is wrong at offset %zu", what, foreign);
     __attribute__((cleanup(free_tokener))) struct json_tokener *tokener =
         json_tokener_new_ex(DEPTH_LIMIT);
     if (tokener == NULL)

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "json.h"
 #include "mem.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -70,29 +71,10 @@ static const char *level_name(enum firn_log_level level)
     return "info";
 }
 
-/* How many bytes of well-formed UTF-8 start here; 0 if what starts here is none. */
-static size_t character_length(const uint8_t *text)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = text[0] < 0x80 ? 1 : text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-    if (length == 1)
-        return 1;
-    if (text[0] < 0xc2 || text[0] > 0xf4)
-        return 0;
-    uint32_t value = text[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (text[i] & 0x3f);
-    }
-    bool surrogate = value >= 0xd800 && value < 0xe000;
-    return value < least[length] || value > 0x10ffff || surrogate ? 0 : length;
-}
-
 /* Appends the character at `text`, spelled out if it is no character or controls something. Returns its length. */
-static size_t append_character(struct buf *line, const uint8_t *text)
+static size_t append_character(struct buf *line, const uint8_t *text, size_t left)
 {
-    size_t length = character_length(text);
+    size_t length = utf8_character(text, left);
     bool control = text[0] < 0x20 || text[0] == 0x7f || (text[0] == 0xc2 && text[1] < 0xa0);
     if (length > 0 && !control) {
         buf_append(line, text, length);
@@ -106,8 +88,11 @@ static size_t append_character(struct buf *line, const uint8_t *text)
 static void append_clean(struct buf *line, const char *text)
 {
     const uint8_t *at = (const uint8_t *)text;
-    while (*at != '\0')
-        at += append_character(line, at);
+    for (size_t left = strlen(text); left > 0;) {
+        size_t length = append_character(line, at, left);
+        at += length;
+        left -= length;
+    }
 }
 
 static void write_text(struct buf *line, enum firn_log_level level, const char *message)

@@ -42,8 +42,8 @@ static inline int unit_run(const char *suite_name, const struct unit_test *tests
     return failures == 0 && run == count ? 0 : 1;
 }
 
-static inline void unit_expect(int result, struct firn_error **err, enum firn_code code, const char *call,
-                               const char *file, int line)
+static inline void unit_expect(int result, struct firn_error **err, enum firn_code code,
+                               const char *call, const char *file, int line)
 {
     enum firn_code got = error_code(*err);
     int good = code == 0 ? result >= 0 && *err == NULL : result == -1 && got == code;
