@@ -60,6 +60,19 @@ int compressor_run(struct compressor *compressor, const void *data, size_t lengt
     return compressor_run_into(compressor, data, length, compressor->scratch, payload, payload_length, compressed, err);
 }
 
+int compress_message(const void *data, size_t length, struct buf *out, struct firn_error **err)
+{
+    size_t bound = ZSTD_compressBound(length);
+    auto_free uint8_t *packed = NULL;
+    if (mem_try((void **)&packed, bound, 1, "a message", err) < 0)
+        return -1;
+    size_t result = ZSTD_compress(packed, bound, data, length, COMPRESS_LEVEL_META);
+    if (ZSTD_isError(result))
+        return fail(err, FIRN_INTERNAL, "compress: %s", ZSTD_getErrorName(result));
+    buf_append(out, packed, result);
+    return buf_check(out, "message", err);
+}
+
 int compress_undo(const void *payload, size_t length, bool compressed, uint32_t raw, struct buf *out,
                   struct firn_error **err)
 {

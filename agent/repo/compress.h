@@ -26,6 +26,8 @@ int compressor_run(struct compressor *compressor, const void *data, size_t lengt
 /* The same into memory of the caller's, at least `length` bytes: *payload is then `out` or data. */
 int compressor_run_into(struct compressor *compressor, const void *data, size_t length, void *out,
                         const void **payload, size_t *payload_length, bool *compressed, struct firn_error **err);
+/* Appends a message compressed as a whole, at COMPRESS_LEVEL_META; compress_undo takes it back. */
+int compress_message(const void *data, size_t length, struct buf *out, struct firn_error **err);
 /* Appends the original `raw` bytes of a payload. For small things; packs are read by pack_reader. CORRUPT. */
 int compress_undo(const void *payload, size_t length, bool compressed, uint32_t raw, struct buf *out,
                   struct firn_error **err);

@@ -54,13 +54,14 @@ struct snapshot {
 
 struct snapshot *snapshot_new(const char *item);
 void snapshot_free(struct snapshot *snapshot); /* NULL is fine */
+void snapshot_object_free(struct snapshot_object *object); /* what it holds, not itself */
 #define auto_snapshot __attribute__((cleanup(snapshot_free_pointer)))
 void snapshot_free_pointer(struct snapshot **snapshot);
 /* The object of that name, or NULL. Borrowed. */
 const struct snapshot_object *snapshot_object(const struct snapshot *snapshot, const char *name);
 bool snapshot_has_parent(const struct snapshot *snapshot);
 
-/* Writes it: the commit point. Fills in id and committed. */
+/* Writes it: the commit point. Fills in the id. committed: now, if it is not later than that already. */
 int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_error **err);
 /* By id. NOTFOUND, CORRUPT. */
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out, struct firn_error **err);
@@ -77,6 +78,9 @@ int snapshot_remove(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struc
 int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint8_t (**out)[FORMAT_ID_LENGTH],
                         size_t *count, struct firn_error **err);
 /* Everything about it for a reader: what `firn show -o json` prints. */
-struct json_object *snapshot_to_json(struct repo *repo, const struct snapshot *snapshot);
+struct json_object *snapshot_to_json(const struct snapshot *snapshot);
+/* "filesystem-consistent" …; "volume" … Static. */
+const char *snapshot_consistency_name(enum firn_consistency consistency);
+const char *snapshot_kind_name(enum firn_object_kind kind);
 
 #endif

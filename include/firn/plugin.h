@@ -34,6 +34,9 @@
 /* The unit of change tracking and of deduplication of volumes. Extents need not be aligned to it. */
 #define FIRN_BLOCK_SIZE 65536u
 
+#define FIRN_BUFFERS_MAX 16u /* buffers that a capture may have borrowed at once */
+#define FIRN_OBJECTS_MAX 8u  /* objects that a capture may be filling at once */
+
 /* ------------------------------------------------------------------------------------------------ parameters */
 
 enum firn_param_type {
@@ -175,6 +178,7 @@ struct firn_sink {
     size_t size;
     void *context;
 
+    /* At most FIRN_OBJECTS_MAX objects may be begun and not ended: INVALID beyond. */
     int (*object_begin)(struct firn_sink *sink, const struct firn_object_info *info, struct firn_object **object);
     /* The volume of the same name in the parent snapshot becomes the base of `same`, and of everything that is not
      * mentioned. Call it before the first extent. Without it, what is not mentioned is zero. -1 with NOTFOUND if the
@@ -187,7 +191,8 @@ struct firn_sink {
     int (*same)(struct firn_object *object, uint64_t offset, uint64_t length);
 
     /* The way without a copy: borrow a buffer of *capacity bytes (a multiple of FIRN_BLOCK_SIZE, aligned to 4096), read
-     * into it, and give it back with its contents, or with length 0 unused. Waits while the pipeline is full. */
+     * into it, and give it back with its contents, or unused with buffer_put. Waits while the pipeline is full. At most
+     * FIRN_BUFFERS_MAX may be borrowed at once, over all objects and threads of a capture: INVALID beyond. */
     int (*buffer_get)(struct firn_sink *sink, void **data, size_t *capacity);
     int (*extent_take)(struct firn_object *object, uint64_t offset, void *data, uint64_t length);
     void (*buffer_put)(struct firn_sink *sink, void *data); /* gives an unused buffer back */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "restore.h"
+
+#include "core/mem.h"
+#include "repo.h"
+#include "restore_reader.h"
+
+int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start, unsigned workers,
+                 struct restore_reader **out, struct firn_error **err)
+{
+    if (!repo->keyring.can_read)
+        return fail(err, FIRN_DENIED, "this key may write and not read: restore %s with a full key", object->name);
+    if (start > object->length)
+        return fail(err, FIRN_INVALID, "%s ends at %llu", object->name, (unsigned long long)object->length);
+    struct restore_reader *reader = mem_zalloc(sizeof(*reader));
+    reader->repo = repo;
+    reader->object = object;
+    pthread_mutex_init(&reader->volume.lock, NULL);
+    pthread_cond_init(&reader->volume.work, NULL);
+    pthread_cond_init(&reader->volume.ready, NULL);
+    int result = object->kind == FIRN_OBJECT_VOLUME ? volume_open(reader, start, workers, err)
+                                                    : stream_open(reader, start, err);
+    if (result < 0) {
+        restore_close(reader);
+        return wrap(err, "%s", object->name);
+    }
+    *out = reader;
+    return 0;
+}
+
+void restore_close(struct restore_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    if (reader->object->kind == FIRN_OBJECT_VOLUME)
+        volume_close(reader);
+    else
+        stream_close(reader);
+    pthread_cond_destroy(&reader->volume.work);
+    pthread_cond_destroy(&reader->volume.ready);
+    pthread_mutex_destroy(&reader->volume.lock);
+    free(reader);
+}

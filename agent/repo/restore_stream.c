@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading a stream: chunk after chunk, frame after frame, in the caller's thread.
+ */
+#include "core/buf.h"
+#include "core/cancel.h"
+#include "core/mem.h"
+#include "repo.h"
+#include "restore_reader.h"
+#include "trailer_cache.h"
+
+#include <string.h>
+
+#define DOCUMENT_MAX (16u * 1024u * 1024u)
+
+static int open_digester(struct restore_reader *reader, struct firn_error **err)
+{
+    const char *digest = reader->object->digest;
+    const char *colon = digest == NULL ? NULL : strchr(digest, ':');
+    if (colon == NULL)
+        return 0;
+    auto_free char *algorithm = mem_printf("%.*s", (int)(colon - digest), digest);
+    return digester_new(algorithm, &reader->stream.digester, err);
+}
+
+int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    stream->skip = start;
+    stream->frame = mem_aligned(FORMAT_CHUNK_MAX);
+    if (start == 0 && open_digester(reader, err) < 0) /* of a part there is no digest */
+        return -1;
+    if (pack_reader_new(reader->repo, &stream->pack_reader, err) < 0)
+        return -1;
+    return map_cursor_open(reader->repo, &reader->object->map, 0, &stream->cursor, err);
+}
+
+void stream_close(struct restore_reader *reader)
+{
+    struct stream_reader *stream = &reader->stream;
+    trailer_release(reader->repo, stream->trailer);
+    pack_reader_free(stream->pack_reader);
+    map_cursor_free(stream->cursor);
+    digester_free(stream->digester);
+    free(stream->frame);
+}
+
+/* The next extent, with its trailer: 1; 0: the end. */
+static int next_extent(struct restore_reader *reader, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    int more = map_cursor_next(stream->cursor, &stream->extent, err);
+    if (more <= 0) {
+        stream->extent.count = 0;
+        return more;
+    }
+    const struct map_extent *extent = &stream->extent;
+    if (extent->start != stream->unit || extent->pack == PACK_NONE)
+        return fail(err, FIRN_CORRUPT, "the map of %s has a hole at chunk %llu", reader->object->name,
+                    (unsigned long long)stream->unit);
+    const struct pack_trailer *trailer = NULL;
+    if (trailer_hold(reader->repo, extent->pack, &trailer, err) < 0)
+        return -1;
+    trailer_release(reader->repo, stream->trailer);
+    stream->trailer = trailer;
+    if (extent->ordinal >= trailer->chunk_count || extent->count > trailer->chunk_count - extent->ordinal)
+        return fail(err, FIRN_CORRUPT, "the map of %s names chunks that a pack does not have", reader->object->name);
+    return 1;
+}
+
+/* Makes the next chunk the current one: 1; 0: the end. */
+static int next_chunk(struct restore_reader *reader, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    if (stream->extent.count == 0) {
+        int more = next_extent(reader, err);
+        if (more <= 0)
+            return more;
+    }
+    const struct pack_trailer *trailer = stream->trailer;
+    const struct pack_chunk *chunk = &trailer->chunks[stream->extent.ordinal];
+    uint32_t through = trailer->chunks[stream->extent.ordinal + stream->extent.count - 1].frame;
+    bool wanted = chunk->length > stream->skip;
+    bool here = stream->frame_valid && stream->frame_pack == stream->extent.pack && stream->frame_number == chunk->frame;
+    if (wanted && !here) {
+        stream->frame_valid = false;
+        if (pack_reader_frame(stream->pack_reader, trailer, chunk->frame, through, stream->frame, err) < 0)
+            return -1;
+        stream->frame_valid = true;
+        stream->frame_pack = stream->extent.pack;
+        stream->frame_number = chunk->frame;
+    }
+    size_t skipped = wanted ? stream->skip : chunk->length;
+    stream->skip -= skipped;
+    stream->position += skipped;
+    stream->chunk = stream->frame + chunk->offset + skipped;
+    stream->chunk_left = chunk->length - skipped;
+    stream->unit++;
+    stream->extent.start++;
+    stream->extent.ordinal++;
+    stream->extent.count--;
+    return 1;
+}
+
+static int prove_end(struct restore_reader *reader, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    const struct snapshot_object *object = reader->object;
+    stream->ended = true;
+    if (stream->position != object->length)
+        return fail(err, FIRN_CORRUPT, "%s has %llu bytes, and should have %llu", object->name,
+                    (unsigned long long)stream->position, (unsigned long long)object->length);
+    if (stream->digester == NULL)
+        return 0;
+    auto_free char *digest = NULL;
+    if (digester_finish(stream->digester, &digest, err) < 0)
+        return -1;
+    if (strcmp(digest, object->digest) != 0)
+        return fail(err, FIRN_CORRUPT, "%s has the digest %s, and should have %s", object->name, digest,
+                    object->digest);
+    return 0;
+}
+
+int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    if (reader->object->kind == FIRN_OBJECT_VOLUME)
+        return fail(err, FIRN_INVALID, "%s is a volume, not a stream", reader->object->name);
+    if (cancel_check(err) < 0)
+        return -1;
+    while (stream->chunk_left == 0) {
+        int more = stream->ended ? 0 : next_chunk(reader, err);
+        if (more < 0)
+            return -1;
+        if (more == 0)
+            return stream->ended ? 0 : prove_end(reader, err);
+    }
+    size_t part = capacity < stream->chunk_left ? capacity : stream->chunk_left;
+    memcpy(data, stream->chunk, part);
+    if (stream->digester != NULL && digester_update(stream->digester, data, part, err) < 0)
+        return -1;
+    stream->chunk += part;
+    stream->chunk_left -= part;
+    stream->position += part;
+    return (int64_t)part;
+}
+
+int restore_document(struct repo *repo, const struct snapshot_object *object, struct buf *out, struct firn_error **err)
+{
+    if (object->kind == FIRN_OBJECT_VOLUME || object->length > DOCUMENT_MAX)
+        return fail(err, FIRN_INVALID, "%s is no document", object->name);
+    struct restore_reader *reader = NULL;
+    if (restore_open(repo, object, 0, 1, &reader, err) < 0)
+        return -1;
+    char part[65536];
+    int64_t length = 0;
+    while ((length = restore_read(reader, part, sizeof(part), err)) > 0)
+        buf_append(out, part, (size_t)length);
+    restore_close(reader);
+    return length < 0 ? -1 : buf_check(out, object->name, err);
+}
