@@ -3,6 +3,8 @@
 
 #include "config.h"
 #include "crypt.h"
+#include "meta.h"
+#include "trailer_cache.h"
 
 #include "core/buf.h"
 #include "core/clock.h"
@@ -20,6 +22,8 @@ static struct repo *repo_new(struct store *store, const struct config *config)
     hex_encode(repo->id, sizeof(repo->id), repo->id_text);
     repo->created = config->created;
     repo->packs = pack_table_new();
+    repo->trailers = trailer_cache_new();
+    repo->meta = meta_shelf_new();
     return repo;
 }
 
@@ -100,6 +104,8 @@ void repo_close(struct repo *repo)
 {
     if (repo == NULL)
         return;
+    meta_shelf_free(repo->meta); /* its reader holds trailers */
+    trailer_cache_free(repo->trailers);
     keyring_wipe(&repo->keyring);
     pack_table_free(repo->packs);
     free(repo);
