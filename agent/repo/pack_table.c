@@ -147,18 +147,23 @@ bool pack_table_present(struct pack_table *table, uint32_t number)
     return present;
 }
 
+bool pack_name_parse(const char *name, uint8_t id[FORMAT_ID_LENGTH])
+{
+    char right[PACK_NAME_LENGTH];
+    const char *slash = strrchr(name, '/');
+    if (slash == NULL || !hex_decode(slash + 1, id, FORMAT_ID_LENGTH))
+        return false;
+    pack_name(id, right);
+    return strcmp(right, name) == 0;
+}
+
 static int mark_listed(void *context, const struct store_entry *entry, struct firn_error **err)
 {
     struct pack_table *table = context;
     uint8_t id[FORMAT_ID_LENGTH];
-    char name[PACK_NAME_LENGTH];
-    const char *last = strrchr(entry->name, '/') + 1;
-    if (!hex_decode(last, id, sizeof(id)))
-        return 0;
-    pack_name(id, name);
-    if (strcmp(name, entry->name) != 0)
-        return 0;
     uint32_t number;
+    if (!pack_name_parse(entry->name, id))
+        return 0;
     if (pack_table_number(table, id, &number, err) < 0)
         return -1;
     pack_table_set_present(table, number);

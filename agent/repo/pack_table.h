@@ -36,5 +36,7 @@ int pack_table_list(struct pack_table *table, struct store *store, struct firn_e
 /* "packs/3f/3f9c…" */
 #define PACK_NAME_LENGTH (9 + FORMAT_ID_TEXT)
 void pack_name(const uint8_t id[FORMAT_ID_LENGTH], char out[PACK_NAME_LENGTH]);
+/* The other way round; false if it is no pack's name. */
+bool pack_name_parse(const char *name, uint8_t id[FORMAT_ID_LENGTH]);
 
 #endif

@@ -67,6 +67,8 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out, struct firn_error **err);
 /* All snapshots, oldest first. One that cannot be read is passed to `damaged` (may be NULL: then it is an error). */
 typedef void snapshot_damaged(void *context, const char *name, const struct firn_error *why);
+/* For callers that look for the others: passes over damaged ones without a word. */
+void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why);
 int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context, struct snapshot ***out, size_t *count,
                   struct firn_error **err);
 void snapshot_list_free(struct snapshot **snapshots, size_t count);

@@ -99,8 +99,7 @@ void snapshot_list_free(struct snapshot **snapshots, size_t count)
 }
 
 
-/* A damaged one cannot be the latest that the user means. */
-static void skip_damaged(void *context, const char *name, const struct firn_error *why)
+void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why)
 {
     (void)context;
     (void)name;
@@ -112,7 +111,7 @@ static int resolve_latest(struct repo *repo, const char *item, struct snapshot *
 {
     struct snapshot **list = NULL;
     size_t count = 0;
-    if (snapshot_list(repo, skip_damaged, NULL, &list, &count, err) < 0)
+    if (snapshot_list(repo, snapshot_skip_damaged, NULL, &list, &count, err) < 0)
         return -1;
     for (size_t i = count; i > 0 && *out == NULL; i--)
         if (item == NULL || strcmp(list[i - 1]->item, item) == 0)
