@@ -382,9 +382,29 @@ static int explain_stop(struct run *run, struct firn_error **err)
     }
 }
 
+/* What broke on the way: it may work later. */
+static int explain_transport(struct run *run, const char *why, struct firn_error **err)
+{
+    long number = 0;
+    char text[128];
+    run->transfer->transient = true;
+    curl_easy_getinfo(run->easy, CURLINFO_OS_ERRNO, &number);
+    if (number == 0)
+        return fail(err, FIRN_RETRY, "%s", why);
+    return fail(err, FIRN_RETRY, "%s (%s)", why, strerror_r((int)number, text, sizeof(text)));
+}
+
+static bool is_http(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
 static int explain_code(struct run *run, CURLcode code, struct firn_error **err)
 {
     const char *why = run->message[0] == '\0' ? curl_easy_strerror(code) : run->message;
+    /* libcurl calls an answer that is no HTTP an unsupported protocol, too. */
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && is_http(run->request->url))
+        code = CURLE_WEIRD_SERVER_REPLY;
     switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -407,8 +427,7 @@ static int explain_code(struct run *run, CURLcode code, struct firn_error **err)
     case CURLE_BAD_FUNCTION_ARGUMENT:
         return fail(err, FIRN_INTERNAL, "%s", why);
     default:
-        run->transfer->transient = true;
-        return fail(err, FIRN_RETRY, "%s", why);
+        return explain_transport(run, why, err);
     }
 }
 
