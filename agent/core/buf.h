@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Buffers: growing byte strings with a cap that is always stated. A buffer that would grow past its cap keeps its contents
- * and remembers that it overflowed; buf_check() turns that into an error, so that a chain of appends is checked once.
+ * Buffers: growing byte strings with a cap that is always stated. A buffer that would grow past its
+ * cap keeps its contents and remembers that it overflowed; buf_check() turns that into an error, so
+ * that a chain of appends is checked once.
  */
 #ifndef CORE_BUF_H
 #define CORE_BUF_H
@@ -50,7 +51,8 @@ char *buf_take(struct buf *buf);
 const char *buf_text(const struct buf *buf);
 
 /* ---- reading: a cursor over borrowed bytes. Every read checks what is left; a read of more fails, and so do all that
- * follow it: `failed` is looked at once, after the last. Inline, because maps of gigabytes are read through it. */
+ * follow it: `failed` is looked at once, after the last. Inline, because maps of gigabytes are read
+ * through it. */
 struct cursor {
     const uint8_t *data;
     size_t length; /* left; 0 once failed */

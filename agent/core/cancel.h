@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cancellation: one flag for the process, set by the signal handler of main (SIGINT, SIGTERM), looked at by whatever takes
- * long. Async-signal-safe and thread-safe.
+ * Cancellation: one flag for the process, set by the signal handler of main (SIGINT, SIGTERM),
+ * looked at by whatever takes long. Async-signal-safe and thread-safe.
  */
 #ifndef CORE_CANCEL_H
 #define CORE_CANCEL_H

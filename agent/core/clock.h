@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Time: wall clock for what is recorded, a monotonic clock for what is measured, and their spellings.
+ * Time: wall clock for what is recorded, a monotonic clock for what is measured, and their
+ * spellings.
  */
 #ifndef CORE_CLOCK_H
 #define CORE_CLOCK_H

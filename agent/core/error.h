@@ -2,8 +2,8 @@
 /*
  * Errors: what a function that can fail says about its failure.
  *
- * A function returns 0, or -1 with *err set. `err` may be NULL: then the caller only wants to know that it failed. *err
- * must be NULL on entry.
+ * A function returns 0, or -1 with *err set. `err` may be NULL: then the caller only wants to know
+ * that it failed. *err must be NULL on entry.
  *
  *     return fail(err, FIRN_NOTFOUND, "snapshot %s: there is none in this repository", id);
  *     if (pack_open(…, err) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files: whole reads and writes, and the durable way to put a file in its place (temporary file, fsync, rename, fsync of the
- * directory).
+ * Files: whole reads and writes, and the durable way to put a file in its place (temporary file,
+ * fsync, rename, fsync of the directory).
  */
 #ifndef CORE_FILE_H
 #define CORE_FILE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON: json-c, with foreign input in mind. Values are plain `struct json_object *`; unknown members survive as they are.
- * Readers name the member in their errors (INVALID). Paths are dotted: "status.phase". A path segment matches a member by
- * name, or an array element by its index.
+ * JSON: json-c, with foreign input in mind. Values are plain `struct json_object *`; unknown
+ * members survive as they are. Readers name the member in their errors (INVALID). Paths are dotted:
+ * "status.phase". A path segment matches a member by name, or an array element by its index.
  */
 #ifndef CORE_JSON_H
 #define CORE_JSON_H
@@ -18,8 +18,8 @@ struct buf;
 #define auto_json __attribute__((cleanup(json_free)))
 void json_free(struct json_object **value); /* drops one reference; NULL is fine */
 
-/* Parses exactly one value in strict mode: UTF-8, depth at most 64, nothing but blanks behind it. -1 with INVALID, naming
- * `what` and the offset. *out: the caller's. */
+/* Parses exactly one value in strict mode: UTF-8, depth at most 64, nothing but blanks behind it.
+ * -1 with INVALID, naming `what` and the offset. *out: the caller's. */
 int json_parse(const void *data, size_t length, const char *what, struct json_object **out,
                struct firn_error **err);
 /* Compact text, appended. Slashes are not escaped. */

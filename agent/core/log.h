@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: lines for whoever runs Firn, on standard error, as text or as one JSON object a line. Every line carries the run
- * and the item of the thread that wrote it. Secrets are never logged. A function returns an error or logs it, never both.
+ * The log: lines for whoever runs Firn, on standard error, as text or as one JSON object a line.
+ * Every line carries the run and the item of the thread that wrote it. Secrets are never logged. A
+ * function returns an error or logs it, never both.
  */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H

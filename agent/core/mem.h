@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory: allocation and ownership. Small allocations abort the process when there is no memory; anything whose size comes
- * from outside goes through mem_try, which returns an error instead.
+ * Memory: allocation and ownership. Small allocations abort the process when there is no memory;
+ * anything whose size comes from outside goes through mem_try, which returns an error instead.
  */
 #ifndef CORE_MEM_H
 #define CORE_MEM_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lanes: libcurl handles, each with the connections that it keeps open, lent to one exchange at a time. All share the DNS
- * and TLS session caches; libcurl does not let threads share connections, so an exchange gets the lane that was last used
- * for its host.
+ * Lanes: libcurl handles, each with the connections that it keeps open, lent to one exchange at a
+ * time. All share the DNS and TLS session caches; libcurl does not let threads share connections,
+ * so an exchange gets the lane that was last used for its host.
  */
 #ifndef NET_LANE_H
 #define NET_LANE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A transfer: one try of an HTTP exchange over a lane. Nothing is repeated here, and nothing followed.
+ * A transfer: one try of an HTTP exchange over a lane. Nothing is repeated here, and nothing
+ * followed.
  */
 #ifndef NET_TRANSFER_H
 #define NET_TRANSFER_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Key agreement: ECDH with a fresh pair of the sender's, so that the holder of a private key, and nobody else, can make the
- * same key. Curves P-384 (the repository's reader pair) and P-256 (allowed for the keys that users bring). Points travel
- * uncompressed: 4 | x | y.
+ * Key agreement: ECDH with a fresh pair of the sender's, so that the holder of a private key, and
+ * nobody else, can make the same key. Curves P-384 (the repository's reader pair) and P-256
+ * (allowed for the keys that users bring). Points travel uncompressed: 4 | x | y.
  *
  *     key = HKDF-SHA-256(secret = x of the shared point, salt, info = "LABEL REPOSITORY EPHEMERAL RECIPIENT")
  *

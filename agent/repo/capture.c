@@ -35,7 +35,8 @@ static int make_keys(struct capture *capture, struct firn_error **err)
 }
 
 int capture_open(struct repo *repo, struct index *index, const struct snapshot *parent,
-                 const struct capture_options *options, struct capture **out, struct firn_error **err)
+                 const struct capture_options *options, struct capture **out,
+                 struct firn_error **err)
 {
     struct capture *capture = mem_zalloc(sizeof(*capture));
     capture->repo = repo;
@@ -71,12 +72,12 @@ void capture_abort(struct capture *capture)
         capture_free(capture);
 }
 
-int capture_digest_fingerprint(struct capture *capture, const char *digest, uint8_t out[FORMAT_FINGERPRINT_LENGTH],
-                               struct firn_error **err)
+int capture_digest_fingerprint(struct capture *capture, const char *digest,
+                               uint8_t out[FORMAT_FINGERPRINT_LENGTH], struct firn_error **err)
 {
     pthread_mutex_lock(&capture->lock);
-    int result =
-        fingerprinter_make(capture->fingerprinter, FORMAT_CHUNK_DIGEST, digest, strlen(digest), out, err);
+    int result = fingerprinter_make(capture->fingerprinter, FORMAT_CHUNK_DIGEST, digest,
+                                    strlen(digest), out, err);
     pthread_mutex_unlock(&capture->lock);
     return result;
 }
@@ -97,7 +98,8 @@ static int check_info(const struct firn_object_info *info, struct firn_error **e
 {
     if (!name_is_valid(info->name))
         return fail(err, FIRN_INVALID, "an object has no name, or one with control characters");
-    if (info->kind != FIRN_OBJECT_VOLUME && info->kind != FIRN_OBJECT_STREAM && info->kind != FIRN_OBJECT_DOCUMENT)
+    if (info->kind != FIRN_OBJECT_VOLUME && info->kind != FIRN_OBJECT_STREAM &&
+        info->kind != FIRN_OBJECT_DOCUMENT)
         return fail(err, FIRN_INVALID, "%s: unknown kind of object", info->name);
     if (info->media_type == NULL || info->media_type[0] == '\0')
         return fail(err, FIRN_INVALID, "%s: no media type", info->name);
@@ -116,12 +118,14 @@ static void fill_result(struct snapshot_object *result, const struct firn_object
 }
 
 /* Counts an object in; -1 if too many are open, or one of this name is done. */
-static int admit(struct capture *capture, const struct firn_object_info *info, struct firn_error **err)
+static int admit(struct capture *capture, const struct firn_object_info *info,
+                 struct firn_error **err)
 {
     int result = 0;
     pthread_mutex_lock(&capture->lock);
     if (capture->begun >= FIRN_OBJECTS_MAX)
-        result = fail(err, FIRN_INVALID, "more than %u objects are being captured at once", FIRN_OBJECTS_MAX);
+        result = fail(err, FIRN_INVALID, "more than %u objects are being captured at once",
+                      FIRN_OBJECTS_MAX);
     for (size_t i = 0; result == 0 && i < capture->object_count; i++)
         if (strcmp(capture->objects[i].name, info->name) == 0)
             result = fail(err, FIRN_INVALID, "there are two objects named %s", info->name);
@@ -136,7 +140,8 @@ static void object_free(struct capture_object *object)
     struct capture *capture = object->capture;
     if (object->stage != NULL)
         pipeline_buffer_put(capture->pipeline, object->stage);
-    pipeline_wait(capture->pipeline, &object->owner, NULL); /* its callbacks must not run any more */
+    pipeline_wait(capture->pipeline, &object->owner,
+                  NULL); /* its callbacks must not run any more */
     map_builder_free(object->builder);
     volume_free(object);
     stream_free(object);
@@ -147,8 +152,8 @@ static void object_free(struct capture_object *object)
     free(object);
 }
 
-int capture_object_begin(struct capture *capture, const struct firn_object_info *info, struct capture_object **out,
-                         struct firn_error **err)
+int capture_object_begin(struct capture *capture, const struct firn_object_info *info,
+                         struct capture_object **out, struct firn_error **err)
 {
     if (check_info(info, err) < 0 || admit(capture, info, err) < 0)
         return -1;
@@ -156,7 +161,8 @@ int capture_object_begin(struct capture *capture, const struct firn_object_info 
     object->capture = capture;
     object->builder = map_builder_new(capture->repo, capture->meta);
     fill_result(&object->result, info);
-    int result = info->kind == FIRN_OBJECT_VOLUME ? volume_begin(object, err) : stream_begin(object, err);
+    int result =
+        info->kind == FIRN_OBJECT_VOLUME ? volume_begin(object, err) : stream_begin(object, err);
     if (result < 0) {
         object_free(object);
         return -1;
@@ -165,7 +171,8 @@ int capture_object_begin(struct capture *capture, const struct firn_object_info 
     return 0;
 }
 
-static int add_result_take(struct capture *capture, struct snapshot_object *result, struct firn_error **err)
+static int add_result_take(struct capture *capture, struct snapshot_object *result,
+                           struct firn_error **err)
 {
     pthread_mutex_lock(&capture->lock);
     int status = 0;
@@ -173,7 +180,8 @@ static int add_result_take(struct capture *capture, struct snapshot_object *resu
         status = fail(err, FIRN_INVALID, "a snapshot has at most %u objects", OBJECTS_MAX);
     } else {
         if (capture->object_count % 64 == 0)
-            capture->objects = mem_resize(capture->objects, capture->object_count + 64, sizeof(*result));
+            capture->objects =
+                mem_resize(capture->objects, capture->object_count + 64, sizeof(*result));
         capture->objects[capture->object_count++] = *result;
         *result = (struct snapshot_object){0};
     }
@@ -183,7 +191,8 @@ static int add_result_take(struct capture *capture, struct snapshot_object *resu
 
 int capture_object_end(struct capture_object *object, struct firn_error **err)
 {
-    int result = object->result.kind == FIRN_OBJECT_VOLUME ? volume_end(object, err) : stream_end(object, err);
+    int result = object->result.kind == FIRN_OBJECT_VOLUME ? volume_end(object, err)
+                                                           : stream_end(object, err);
     if (result == 0)
         result = add_result_take(object->capture, &object->result, err);
     object_free(object);
@@ -212,19 +221,22 @@ static bool known_here(struct capture *capture, const char *digest, struct snaps
 }
 
 /* A stream of this digest that an earlier snapshot left. */
-static int known_before(struct capture *capture, struct snapshot_object *result, struct firn_error **err)
+static int known_before(struct capture *capture, struct snapshot_object *result,
+                        struct firn_error **err)
 {
     uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH];
     struct map_run run = {0};
     if (capture_digest_fingerprint(capture, result->digest, fingerprint, err) < 0)
         return -1;
-    int found = map_digest_find(capture->repo, capture->index, fingerprint, &run, &result->length, err);
+    int found =
+        map_digest_find(capture->repo, capture->index, fingerprint, &run, &result->length, err);
     if (found <= 0)
         return found;
     return map_push_take(capture->repo, capture->meta, &result->map, &run, err) < 0 ? -1 : 1;
 }
 
-int capture_stream_known(struct capture *capture, const struct firn_object_info *info, struct firn_error **err)
+int capture_stream_known(struct capture *capture, const struct firn_object_info *info,
+                         struct firn_error **err)
 {
     if (check_info(info, err) < 0)
         return -1;
@@ -232,10 +244,13 @@ int capture_stream_known(struct capture *capture, const struct firn_object_info 
         return fail(err, FIRN_INVALID, "%s: only a stream with a digest can be known", info->name);
     struct snapshot_object result;
     fill_result(&result, info);
-    int known = known_here(capture, info->digest, &result) ? 1 : known_before(capture, &result, err);
+    int known =
+        known_here(capture, info->digest, &result) ? 1 : known_before(capture, &result, err);
     if (known == 1 && info->length > 0 && info->length != result.length)
-        known = fail(err, FIRN_CORRUPT, "%s: the repository holds %s with %llu bytes, the source announces %llu",
-                     info->name, info->digest, (unsigned long long)result.length, (unsigned long long)info->length);
+        known = fail(err, FIRN_CORRUPT,
+                     "%s: the repository holds %s with %llu bytes, the source announces %llu",
+                     info->name, info->digest, (unsigned long long)result.length,
+                     (unsigned long long)info->length);
     if (known == 1 && add_result_take(capture, &result, err) < 0)
         known = -1;
     snapshot_object_free(&result);
@@ -244,7 +259,8 @@ int capture_stream_known(struct capture *capture, const struct firn_object_info 
 
 /* ------------------------------------------------------------------------------------------------ buffers */
 
-int capture_buffer_get(struct capture *capture, void **data, size_t *capacity, struct firn_error **err)
+int capture_buffer_get(struct capture *capture, void **data, size_t *capacity,
+                       struct firn_error **err)
 {
     pthread_mutex_lock(&capture->lock);
     bool allowed = capture->lent < PIPELINE_LENT_MAX;
@@ -252,7 +268,8 @@ int capture_buffer_get(struct capture *capture, void **data, size_t *capacity, s
         capture->lent++;
     pthread_mutex_unlock(&capture->lock);
     if (!allowed)
-        return fail(err, FIRN_INVALID, "more than %u buffers are borrowed at once", PIPELINE_LENT_MAX);
+        return fail(err, FIRN_INVALID, "more than %u buffers are borrowed at once",
+                    PIPELINE_LENT_MAX);
     *capacity = PIPELINE_BUFFER;
     if (pipeline_buffer_get(capture->pipeline, data, err) == 0)
         return 0;
@@ -292,7 +309,8 @@ void capture_statistics(struct capture *capture, struct capture_statistics *out)
     pthread_mutex_unlock(&capture->lock);
 }
 
-static void fill_figures(struct capture *capture, struct snapshot *snapshot, uint64_t meta_stored, uint32_t meta_packs)
+static void fill_figures(struct capture *capture, struct snapshot *snapshot, uint64_t meta_stored,
+                         uint32_t meta_packs)
 {
     struct capture_statistics figures;
     capture_statistics(capture, &figures);
@@ -320,7 +338,8 @@ int capture_commit(struct capture *capture, struct snapshot *snapshot, struct fi
         fill_figures(capture, snapshot, meta_stored, meta_packs);
         if (capture->parent != NULL) {
             memcpy(snapshot->parent, capture->parent->id, FORMAT_ID_LENGTH);
-            if (snapshot->committed <= capture->parent->committed) /* a clock that went back must not reorder them */
+            if (snapshot->committed <=
+                capture->parent->committed) /* a clock that went back must not reorder them */
                 snapshot->committed = capture->parent->committed + 1;
         }
         snapshot->objects = steal(capture->objects);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An object being captured: what capture.c, capture_volume.c and capture_stream.c share. Private to them.
+ * An object being captured: what capture.c, capture_volume.c and capture_stream.c share. Private to
+ * them.
  */
 #ifndef REPO_CAPTURE_OBJECT_H
 #define REPO_CAPTURE_OBJECT_H
@@ -29,7 +30,7 @@ struct volume {
     struct map_extent ahead;              /* the cursor's extent; count 0: it ended */
     uint32_t hinted;                      /* pack that the index was told of last */
     uint64_t position;                    /* first unit that the cursor can still compare */
-    uint64_t changed;                     /* units that differ from the parent, or that are data without one */
+    uint64_t changed; /* units that differ from the parent, or that are data without one */
     struct partial partials[PARTIALS_MAX];
     size_t partial_count;
 };
@@ -47,7 +48,7 @@ struct capture_object {
     struct capture *capture;
     struct snapshot_object result; /* becomes part of the snapshot */
     struct map_builder *builder;
-    uint8_t *stage; /* a pipeline buffer being filled, or NULL */
+    uint8_t *stage;      /* a pipeline buffer being filled, or NULL */
     uint64_t stage_unit; /* of its first block */
     size_t staged;       /* bytes in it */
     struct volume volume;
@@ -63,21 +64,22 @@ struct capture {
     struct fingerprinter *fingerprinter; /* of digests; under the lock */
     uint8_t cut_key[FORMAT_KEY_LENGTH];
     pthread_mutex_t lock;
-    unsigned lent;   /* buffers in the plugin's hands */
-    unsigned begun;  /* objects begun and not ended */
+    unsigned lent;  /* buffers in the plugin's hands */
+    unsigned begun; /* objects begun and not ended */
     struct snapshot_object *objects;
     size_t object_count;
     uint64_t bytes_changed;
 };
 
 int volume_begin(struct capture_object *object, struct firn_error **err);
-int volume_end(struct capture_object *object, struct firn_error **err); /* leaves the map in result.map */
+int volume_end(struct capture_object *object,
+               struct firn_error **err); /* leaves the map in result.map */
 void volume_free(struct capture_object *object);
 int stream_begin(struct capture_object *object, struct firn_error **err);
 int stream_end(struct capture_object *object, struct firn_error **err);
 void stream_free(struct capture_object *object);
 /* The fingerprint under which a stream of this digest is found. */
-int capture_digest_fingerprint(struct capture *capture, const char *digest, uint8_t out[FORMAT_FINGERPRINT_LENGTH],
-                               struct firn_error **err);
+int capture_digest_fingerprint(struct capture *capture, const char *digest,
+                               uint8_t out[FORMAT_FINGERPRINT_LENGTH], struct firn_error **err);
 
 #endif

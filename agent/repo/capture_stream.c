@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams and documents. An uncompressed archive is cut by content, so that what moved is still found; everything else, above
- * all compressed layers, which are found by their digest, goes in buffer by buffer.
+ * Streams and documents. An uncompressed archive is cut by content, so that what moved is still
+ * found; everything else, above all compressed layers, which are found by their digest, goes in
+ * buffer by buffer.
  */
 #include "capture_object.h"
 #include "core/error.h"
@@ -13,7 +14,8 @@
 
 #define DOCUMENT_MAX (16u * 1024u * 1024u)
 
-static int place(struct pipeline_owner *owner, const struct map_extent *extent, struct firn_error **err)
+static int place(struct pipeline_owner *owner, const struct map_extent *extent,
+                 struct firn_error **err)
 {
     struct capture_object *object = (struct capture_object *)owner;
     return map_builder_add(object->builder, extent, err);
@@ -54,7 +56,8 @@ static int sniff(struct capture_object *object, struct firn_error **err)
 }
 
 /* Cuts the stage into chunks; what is left over (*rest bytes at its end) needs more data to decide. */
-static size_t cut_stage(struct capture_object *object, bool last, uint32_t lengths[PIPELINE_CHUNKS], size_t *rest)
+static size_t cut_stage(struct capture_object *object, bool last, uint32_t lengths[PIPELINE_CHUNKS],
+                        size_t *rest)
 {
     struct stream *stream = &object->stream;
     *rest = 0;
@@ -64,7 +67,8 @@ static size_t cut_stage(struct capture_object *object, bool last, uint32_t lengt
     }
     size_t count = 0, done = 0;
     while (done < object->staged && count < PIPELINE_CHUNKS) {
-        size_t next = cutter_next(stream->cutter, object->stage + done, object->staged - done, last);
+        size_t next =
+            cutter_next(stream->cutter, object->stage + done, object->staged - done, last);
         if (next == 0)
             break;
         lengths[count++] = (uint32_t)next;
@@ -104,20 +108,22 @@ static int stage_submit(struct capture_object *object, bool last, struct firn_er
     }
     uint64_t unit = object->stream.units;
     object->stream.units += count;
-    return pipeline_submit_take(object->capture->pipeline, &object->owner, FORMAT_CHUNK_STREAM, unit, full, lengths, count,
-                                err);
+    return pipeline_submit_take(object->capture->pipeline, &object->owner, FORMAT_CHUNK_STREAM,
+                                unit, full, lengths, count, err);
 }
 
-int capture_stream(struct capture_object *object, const void *data, uint64_t length, struct firn_error **err)
+int capture_stream(struct capture_object *object, const void *data, uint64_t length,
+                   struct firn_error **err)
 {
     struct stream *stream = &object->stream;
     if (object->result.kind == FIRN_OBJECT_VOLUME)
         return fail(err, FIRN_INVALID, "%s is a volume, not a stream", object->result.name);
     if (object->result.kind == FIRN_OBJECT_DOCUMENT && stream->length + length > DOCUMENT_MAX)
-        return fail(err, FIRN_INVALID, "%s: a document has at most %u bytes", object->result.name, DOCUMENT_MAX);
+        return fail(err, FIRN_INVALID, "%s: a document has at most %u bytes", object->result.name,
+                    DOCUMENT_MAX);
     if (object->result.length > 0 && length > object->result.length - stream->length)
-        return fail(err, FIRN_CORRUPT, "%s: more than the %llu bytes that were announced", object->result.name,
-                    (unsigned long long)object->result.length);
+        return fail(err, FIRN_CORRUPT, "%s: more than the %llu bytes that were announced",
+                    object->result.name, (unsigned long long)object->result.length);
     if (stream->digester != NULL && digester_update(stream->digester, data, length, err) < 0)
         return -1;
     stream->length += length;
@@ -142,8 +148,9 @@ static int verify(struct capture_object *object, struct firn_error **err)
 {
     struct stream *stream = &object->stream;
     if (object->result.length > 0 && stream->length != object->result.length)
-        return fail(err, FIRN_CORRUPT, "%s: %llu bytes came, %llu were announced", object->result.name,
-                    (unsigned long long)stream->length, (unsigned long long)object->result.length);
+        return fail(err, FIRN_CORRUPT, "%s: %llu bytes came, %llu were announced",
+                    object->result.name, (unsigned long long)stream->length,
+                    (unsigned long long)object->result.length);
     object->result.length = stream->length;
     if (stream->digester == NULL)
         return 0;
@@ -151,8 +158,8 @@ static int verify(struct capture_object *object, struct firn_error **err)
     if (digester_finish(stream->digester, &digest, err) < 0)
         return -1;
     if (strcmp(digest, object->result.digest) != 0)
-        return fail(err, FIRN_CORRUPT, "%s: its contents have the digest %s, not %s", object->result.name, digest,
-                    object->result.digest);
+        return fail(err, FIRN_CORRUPT, "%s: its contents have the digest %s, not %s",
+                    object->result.name, digest, object->result.digest);
     return 0;
 }
 
@@ -171,7 +178,8 @@ int stream_end(struct capture_object *object, struct firn_error **err)
     uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH];
     if (object->result.digest != NULL &&
         (capture_digest_fingerprint(capture, object->result.digest, fingerprint, err) < 0 ||
-         map_digest_write(capture->repo, capture->meta, fingerprint, object->result.length, &run, err) < 0)) {
+         map_digest_write(capture->repo, capture->meta, fingerprint, object->result.length, &run,
+                          err) < 0)) {
         map_run_free(&run);
         return -1;
     }

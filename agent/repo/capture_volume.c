@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Volumes: cuts what the plugin gives into blocks, puts pieces of blocks together, and writes down where blocks lie that
- * differ from the parent's.
+ * Volumes: cuts what the plugin gives into blocks, puts pieces of blocks together, and writes down
+ * where blocks lie that differ from the parent's.
  */
 #include "capture_object.h"
 #include "core/error.h"
@@ -19,13 +19,15 @@ static uint32_t block_length(const struct capture_object *object, uint64_t unit)
     return left < FORMAT_BLOCK_SIZE ? (uint32_t)left : FORMAT_BLOCK_SIZE;
 }
 
-static int check_range(const struct capture_object *object, uint64_t offset, uint64_t length, struct firn_error **err)
+static int check_range(const struct capture_object *object, uint64_t offset, uint64_t length,
+                       struct firn_error **err)
 {
     if (object->result.kind != FIRN_OBJECT_VOLUME)
         return fail(err, FIRN_INVALID, "%s is not a volume", object->result.name);
     if (offset > object->result.length || length > object->result.length - offset)
-        return fail(err, FIRN_INVALID, "%s: %llu bytes at %llu lie outside of its %llu bytes", object->result.name,
-                    (unsigned long long)length, (unsigned long long)offset, (unsigned long long)object->result.length);
+        return fail(err, FIRN_INVALID, "%s: %llu bytes at %llu lie outside of its %llu bytes",
+                    object->result.name, (unsigned long long)length, (unsigned long long)offset,
+                    (unsigned long long)object->result.length);
     return 0;
 }
 
@@ -55,14 +57,16 @@ static void expect(struct pipeline_owner *owner, uint64_t unit)
     struct volume *volume = &object->volume;
     if (unit < volume->position || look_ahead(volume, unit, NULL) < 0)
         return;
-    if (volume->ahead.count > 0 && volume->ahead.pack != PACK_NONE && volume->ahead.pack != volume->hinted) {
+    if (volume->ahead.count > 0 && volume->ahead.pack != PACK_NONE &&
+        volume->ahead.pack != volume->hinted) {
         volume->hinted = volume->ahead.pack;
         index_hint(object->capture->index, volume->hinted);
     }
 }
 
 /* How much at the start of `extent` has the same relation to the parent (*same: it lies where the parent has it). */
-static uint64_t compare_start(const struct volume *volume, const struct map_extent *extent, bool *same)
+static uint64_t compare_start(const struct volume *volume, const struct map_extent *extent,
+                              bool *same)
 {
     const struct map_extent *ahead = &volume->ahead;
     uint64_t end = extent->start + extent->count;
@@ -72,17 +76,20 @@ static uint64_t compare_start(const struct volume *volume, const struct map_exte
     }
     uint64_t ahead_end = ahead->start + ahead->count;
     *same = extent->pack == ahead->pack &&
-            (extent->pack == PACK_NONE || ahead->ordinal + (extent->start - ahead->start) == extent->ordinal);
+            (extent->pack == PACK_NONE ||
+             ahead->ordinal + (extent->start - ahead->start) == extent->ordinal);
     return (ahead_end < end ? ahead_end : end) - extent->start;
 }
 
-static int add_changed(struct capture_object *object, const struct map_extent *extent, struct firn_error **err)
+static int add_changed(struct capture_object *object, const struct map_extent *extent,
+                       struct firn_error **err)
 {
     object->volume.changed += extent->count;
     return map_builder_add(object->builder, extent, err);
 }
 
-static int place_above_parent(struct capture_object *object, struct map_extent rest, struct firn_error **err)
+static int place_above_parent(struct capture_object *object, struct map_extent rest,
+                              struct firn_error **err)
 {
     struct volume *volume = &object->volume;
     if (rest.start < volume->position) /* out of order: the cursor does not go back */
@@ -104,7 +111,8 @@ static int place_above_parent(struct capture_object *object, struct map_extent r
     return 0;
 }
 
-static int place(struct pipeline_owner *owner, const struct map_extent *extent, struct firn_error **err)
+static int place(struct pipeline_owner *owner, const struct map_extent *extent,
+                 struct firn_error **err)
 {
     struct capture_object *object = object_of(owner);
     if (object->volume.parent != NULL)
@@ -117,8 +125,8 @@ static int place(struct pipeline_owner *owner, const struct map_extent *extent, 
 int volume_begin(struct capture_object *object, struct firn_error **err)
 {
     if (object->result.length > MAP_UNITS_MAX * FORMAT_BLOCK_SIZE / 2)
-        return fail(err, FIRN_INVALID, "%s: a volume of %llu bytes is too large", object->result.name,
-                    (unsigned long long)object->result.length);
+        return fail(err, FIRN_INVALID, "%s: a volume of %llu bytes is too large",
+                    object->result.name, (unsigned long long)object->result.length);
     object->owner.place = place;
     object->volume.hinted = PACK_NONE;
     return 0;
@@ -127,9 +135,12 @@ int volume_begin(struct capture_object *object, struct firn_error **err)
 int capture_object_parent(struct capture_object *object, struct firn_error **err)
 {
     const struct snapshot *parent = object->capture->parent;
-    const struct snapshot_object *base = parent == NULL ? NULL : snapshot_object(parent, object->result.name);
-    if (object->result.kind != FIRN_OBJECT_VOLUME || base == NULL || base->kind != FIRN_OBJECT_VOLUME)
-        return fail(err, FIRN_NOTFOUND, "the parent snapshot has no volume %s", object->result.name);
+    const struct snapshot_object *base =
+        parent == NULL ? NULL : snapshot_object(parent, object->result.name);
+    if (object->result.kind != FIRN_OBJECT_VOLUME || base == NULL ||
+        base->kind != FIRN_OBJECT_VOLUME)
+        return fail(err, FIRN_NOTFOUND, "the parent snapshot has no volume %s",
+                    object->result.name);
     struct volume *volume = &object->volume;
     if (map_cursor_open(object->capture->repo, &base->map, 0, &volume->cursor, err) < 0)
         return -1;
@@ -154,7 +165,8 @@ void volume_free(struct capture_object *object)
 /* ------------------------------------------------------------------------------------------------ the stage */
 
 /* Hands a buffer full of whole blocks to the pipeline. */
-static int submit_take(struct capture_object *object, uint64_t unit, void *data, size_t length, struct firn_error **err)
+static int submit_take(struct capture_object *object, uint64_t unit, void *data, size_t length,
+                       struct firn_error **err)
 {
     uint32_t lengths[PIPELINE_BUFFER / FORMAT_BLOCK_SIZE];
     size_t count = 0;
@@ -162,8 +174,8 @@ static int submit_take(struct capture_object *object, uint64_t unit, void *data,
         lengths[count] = block_length(object, unit + count);
         done += lengths[count];
     }
-    return pipeline_submit_take(object->capture->pipeline, &object->owner, FORMAT_CHUNK_BLOCK, unit, data, lengths, count,
-                                err);
+    return pipeline_submit_take(object->capture->pipeline, &object->owner, FORMAT_CHUNK_BLOCK, unit,
+                                data, lengths, count, err);
 }
 
 static int stage_flush(struct capture_object *object, struct firn_error **err)
@@ -174,9 +186,11 @@ static int stage_flush(struct capture_object *object, struct firn_error **err)
 }
 
 /* Appends one whole block to the stage; blocks in it are neighbours. */
-static int stage_block(struct capture_object *object, uint64_t unit, const void *data, struct firn_error **err)
+static int stage_block(struct capture_object *object, uint64_t unit, const void *data,
+                       struct firn_error **err)
 {
-    bool follows = object->stage != NULL && unit == object->stage_unit + object->staged / FORMAT_BLOCK_SIZE &&
+    bool follows = object->stage != NULL &&
+                   unit == object->stage_unit + object->staged / FORMAT_BLOCK_SIZE &&
                    object->staged % FORMAT_BLOCK_SIZE == 0 && object->staged < PIPELINE_BUFFER;
     if (!follows && stage_flush(object, err) < 0)
         return -1;
@@ -197,7 +211,8 @@ static int stage_block(struct capture_object *object, uint64_t unit, const void 
 /* ------------------------------------------------------------------------------------------------ partial blocks */
 
 /* What the block holds in the parent, or zeros. */
-static int read_base(struct capture_object *object, uint64_t unit, uint8_t *data, struct firn_error **err)
+static int read_base(struct capture_object *object, uint64_t unit, uint8_t *data,
+                     struct firn_error **err)
 {
     memset(data, 0, FORMAT_BLOCK_SIZE);
     uint64_t offset = unit * FORMAT_BLOCK_SIZE;
@@ -222,7 +237,8 @@ static int read_base(struct capture_object *object, uint64_t unit, uint8_t *data
     return more < 0 ? -1 : 0;
 }
 
-static int partial_find(struct capture_object *object, uint64_t unit, struct partial **out, struct firn_error **err)
+static int partial_find(struct capture_object *object, uint64_t unit, struct partial **out,
+                        struct firn_error **err)
 {
     struct volume *volume = &object->volume;
     for (size_t i = 0; i < volume->partial_count; i++) {
@@ -232,14 +248,16 @@ static int partial_find(struct capture_object *object, uint64_t unit, struct par
         }
     }
     if (volume->partial_count == PARTIALS_MAX)
-        return fail(err, FIRN_INVALID, "%s: more than %u blocks of %u bytes were begun and not completed",
+        return fail(err, FIRN_INVALID,
+                    "%s: more than %u blocks of %u bytes were begun and not completed",
                     object->result.name, PARTIALS_MAX, FORMAT_BLOCK_SIZE);
     *out = &volume->partials[volume->partial_count++];
     **out = (struct partial){.unit = unit, .data = mem_alloc(FORMAT_BLOCK_SIZE)};
     return read_base(object, unit, (*out)->data, err);
 }
 
-static int partial_complete(struct capture_object *object, struct partial *partial, struct firn_error **err)
+static int partial_complete(struct capture_object *object, struct partial *partial,
+                            struct firn_error **err)
 {
     struct volume *volume = &object->volume;
     int result = stage_block(object, partial->unit, partial->data, err);
@@ -251,8 +269,8 @@ static int partial_complete(struct capture_object *object, struct partial *parti
 /* A piece of a block: data, zeros, or (same) what the parent has. */
 enum piece { PIECE_DATA, PIECE_ZERO, PIECE_SAME };
 
-static int add_piece(struct capture_object *object, enum piece piece, uint64_t unit, uint32_t within, const void *data,
-                     uint32_t length, struct firn_error **err)
+static int add_piece(struct capture_object *object, enum piece piece, uint64_t unit,
+                     uint32_t within, const void *data, uint32_t length, struct firn_error **err)
 {
     struct partial *partial = NULL;
     if (partial_find(object, unit, &partial, err) < 0)
@@ -262,7 +280,8 @@ static int add_piece(struct capture_object *object, enum piece piece, uint64_t u
     else if (piece == PIECE_ZERO)
         memset(partial->data + within, 0, length);
     partial->covered += length;
-    return partial->covered < block_length(object, unit) ? 0 : partial_complete(object, partial, err);
+    return partial->covered < block_length(object, unit) ? 0
+                                                         : partial_complete(object, partial, err);
 }
 
 /* Whole blocks of zeros, or that stay the same. */
@@ -277,8 +296,8 @@ static int add_units(struct capture_object *object, enum piece piece, uint64_t u
 }
 
 /* Takes a range apart: a piece at its start, whole blocks, a piece at its end. */
-static int add_range(struct capture_object *object, enum piece piece, uint64_t offset, uint64_t length,
-                     struct firn_error **err)
+static int add_range(struct capture_object *object, enum piece piece, uint64_t offset,
+                     uint64_t length, struct firn_error **err)
 {
     while (length > 0) {
         uint64_t unit = offset / FORMAT_BLOCK_SIZE;
@@ -292,7 +311,8 @@ static int add_range(struct capture_object *object, enum piece piece, uint64_t o
         } else {
             uint64_t count = length / FORMAT_BLOCK_SIZE;
             part = count * FORMAT_BLOCK_SIZE;
-            if (offset + length == object->result.length) { /* up to the end, which may be a short block */
+            if (offset + length ==
+                object->result.length) { /* up to the end, which may be a short block */
                 count = (length + FORMAT_BLOCK_SIZE - 1) / FORMAT_BLOCK_SIZE;
                 part = length;
             }
@@ -307,8 +327,8 @@ static int add_range(struct capture_object *object, enum piece piece, uint64_t o
 
 /* ------------------------------------------------------------------------------------------------ what the plugin calls */
 
-int capture_extent(struct capture_object *object, uint64_t offset, const void *data, uint64_t length,
-                   struct firn_error **err)
+int capture_extent(struct capture_object *object, uint64_t offset, const void *data,
+                   uint64_t length, struct firn_error **err)
 {
     if (check_range(object, offset, length, err) < 0)
         return -1;
@@ -334,17 +354,22 @@ int capture_extent(struct capture_object *object, uint64_t offset, const void *d
     return 0;
 }
 
-int capture_zero(struct capture_object *object, uint64_t offset, uint64_t length, struct firn_error **err)
+int capture_zero(struct capture_object *object, uint64_t offset, uint64_t length,
+                 struct firn_error **err)
 {
-    return check_range(object, offset, length, err) < 0 ? -1 : add_range(object, PIECE_ZERO, offset, length, err);
+    return check_range(object, offset, length, err) < 0
+               ? -1
+               : add_range(object, PIECE_ZERO, offset, length, err);
 }
 
-int capture_same(struct capture_object *object, uint64_t offset, uint64_t length, struct firn_error **err)
+int capture_same(struct capture_object *object, uint64_t offset, uint64_t length,
+                 struct firn_error **err)
 {
     if (check_range(object, offset, length, err) < 0)
         return -1;
     if (object->volume.parent == NULL)
-        return fail(err, FIRN_INVALID, "%s: without a parent nothing can be the same", object->result.name);
+        return fail(err, FIRN_INVALID, "%s: without a parent nothing can be the same",
+                    object->result.name);
     return add_range(object, PIECE_SAME, offset, length, err);
 }
 
@@ -366,8 +391,8 @@ int capture_extent_take(struct capture_object *object, uint64_t offset, void *da
     pthread_mutex_unlock(&capture->lock);
     int result = check_range(object, offset, length, err);
     if (result == 0 && length > PIPELINE_BUFFER)
-        result = fail(err, FIRN_INVALID, "%s: a buffer has %u bytes, not %llu", object->result.name, PIPELINE_BUFFER,
-                      (unsigned long long)length);
+        result = fail(err, FIRN_INVALID, "%s: a buffer has %u bytes, not %llu", object->result.name,
+                      PIPELINE_BUFFER, (unsigned long long)length);
     if (result == 0 && length > 0 && whole_blocks(object, offset, length)) {
         result = stage_flush(object, err); /* keeps the order */
         if (result == 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Check walks from the snapshots down: body, maps, meta packs, data packs. Every extent must lie in a pack that is there and has
- * such chunks. Reading data opens every frame of a pack and proves every chunk's fingerprint; together with the trailer's
- * seal, which covers header and references, and the tail's own checks, no byte of a pack is left out.
+ * Check walks from the snapshots down: body, maps, meta packs, data packs. Every extent must lie in
+ * a pack that is there and has such chunks. Reading data opens every frame of a pack and proves
+ * every chunk's fingerprint; together with the trailer's seal, which covers header and references,
+ * and the tail's own checks, no byte of a pack is left out.
  */
 #include "check.h"
 
@@ -62,37 +63,44 @@ static void report(struct check *check, uint32_t pack, const struct firn_error *
 
 /* ------------------------------------------------------------------------------------------------ data */
 
-static int prove_header(struct repo *repo, const struct pack_trailer *trailer, const char *name, struct firn_error **err)
+static int prove_header(struct repo *repo, const struct pack_trailer *trailer, const char *name,
+                        struct firn_error **err)
 {
     /* The trailer's seal proved the copy; the header itself must be the same bytes. */
     uint8_t header[PACK_HEADER_LENGTH], copy[PACK_HEADER_LENGTH];
     if (store_get(repo->store, name, 0, header, sizeof(header), err) < 0 ||
-        store_get(repo->store, name, trailer->length - PACK_END_LENGTH, copy, sizeof(copy), err) < 0)
+        store_get(repo->store, name, trailer->length - PACK_END_LENGTH, copy, sizeof(copy), err) <
+            0)
         return -1;
-    return memcmp(header, copy, sizeof(header)) == 0 ? 0 : fail(err, FIRN_CORRUPT, "%s: its header is damaged", name);
+    return memcmp(header, copy, sizeof(header)) == 0
+               ? 0
+               : fail(err, FIRN_CORRUPT, "%s: its header is damaged", name);
 }
 
 static int prove_frame(struct prover *prover, const struct pack_trailer *trailer, uint32_t number,
                        struct firn_error **err)
 {
     const struct pack_frame *frame = &trailer->frames[number];
-    if (pack_reader_frame(prover->reader, trailer, number, trailer->frame_count - 1, prover->frame, err) < 0)
+    if (pack_reader_frame(prover->reader, trailer, number, trailer->frame_count - 1, prover->frame,
+                          err) < 0)
         return -1;
     for (uint32_t i = 0; i < frame->chunk_count; i++) {
         const struct pack_chunk *chunk = &trailer->chunks[frame->first_chunk + i];
         uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH];
         if (chunk->kind == FORMAT_CHUNK_DIGEST) /* its fingerprint is of the digest's text */
             continue;
-        if (fingerprinter_make(prover->fingerprinter, (enum format_chunk)chunk->kind, prover->frame + chunk->offset,
-                               chunk->length, fingerprint, err) < 0)
+        if (fingerprinter_make(prover->fingerprinter, (enum format_chunk)chunk->kind,
+                               prover->frame + chunk->offset, chunk->length, fingerprint, err) < 0)
             return -1;
         if (memcmp(fingerprint, chunk->fingerprint, sizeof(fingerprint)) != 0)
-            return fail(err, FIRN_CORRUPT, "chunk %u is not what its fingerprint says", frame->first_chunk + i);
+            return fail(err, FIRN_CORRUPT, "chunk %u is not what its fingerprint says",
+                        frame->first_chunk + i);
     }
     return 0;
 }
 
-static int prove_data(struct prover *prover, const struct pack_trailer *trailer, struct firn_error **err)
+static int prove_data(struct prover *prover, const struct pack_trailer *trailer,
+                      struct firn_error **err)
 {
     struct check *check = prover->check;
     char name[PACK_NAME_LENGTH];
@@ -227,15 +235,21 @@ static void count_unused(struct check *check)
             check->result->packs_unused++;
 }
 
-int check_run(struct repo *repo, const struct check_options *options, check_finding *finding, check_progress *progress,
-              void *context, struct check_result *result, struct firn_error **err)
+int check_run(struct repo *repo, const struct check_options *options, check_finding *finding,
+              check_progress *progress, void *context, struct check_result *result,
+              struct firn_error **err)
 {
     *result = (struct check_result){0};
-    struct check check = {.repo = repo, .read_percent = options->read_percent, .finding = finding,
-                          .progress = progress, .context = context, .result = result};
+    struct check check = {.repo = repo,
+                          .read_percent = options->read_percent,
+                          .finding = finding,
+                          .progress = progress,
+                          .context = context,
+                          .result = result};
     struct reach *reach = NULL;
-    /* A snapshot that is committed meanwhile may rely on packs that this listing missed: so the listing finds packs that no
-     * snapshot needs, but only reading its trailer says that a pack is missing. */
+    /* A snapshot that is committed meanwhile may rely on packs that this listing missed: so the
+     * listing finds packs that no snapshot needs, but only reading its trailer says that a pack is
+     * missing. */
     if (pack_table_list(repo->packs, repo->store, err) < 0 ||
         store_list(repo->store, "packs/", count_bytes, &check, err) < 0 ||
         reach_walk(repo, finding, context, result, &reach, err) < 0)
@@ -244,7 +258,8 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
     check.packs = pack_table_count(repo->packs);
     count_unused(&check);
     pthread_mutex_init(&check.lock, NULL);
-    unsigned workers = options->workers == 0 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : options->workers;
+    unsigned workers =
+        options->workers == 0 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : options->workers;
     int status = run_workers(&check, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
     pthread_mutex_destroy(&check.lock);
     error_clear(&check.error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Check: proves that what snapshots rely on is there (structure), and that it is what was written (data).
+ * Check: proves that what snapshots rely on is there (structure), and that it is what was written
+ * (data).
  */
 #ifndef REPO_CHECK_H
 #define REPO_CHECK_H
@@ -13,13 +14,15 @@ struct firn_error;
 struct repo;
 
 struct check_options {
-    unsigned read_percent; /* 0: structure only; 1 … 100: this share of the packs, chosen at random, is read and proven */
-    unsigned workers;      /* 0: one a core */
+    unsigned
+        read_percent; /* 0: structure only; 1 … 100: this share of the packs, chosen at random, is read and proven */
+    unsigned workers; /* 0: one a core */
 };
 
-/* What was found wrong: `object` is the store's name of it, `affected` the snapshots (ids, shortened, separated by blanks)
- * that cannot be restored whole, or "" . */
-typedef void check_finding(void *context, const char *object, const char *what, const char *affected);
+/* What was found wrong: `object` is the store's name of it, `affected` the snapshots (ids,
+ * shortened, separated by blanks) that cannot be restored whole, or "" . */
+typedef void check_finding(void *context, const char *object, const char *what,
+                           const char *affected);
 typedef void check_progress(void *context, uint64_t bytes_done, uint64_t bytes_total);
 
 struct check_result {
@@ -28,7 +31,8 @@ struct check_result {
 };
 
 /* 0 when it could look everywhere, even if it found damage (result->findings); -1 when it could not. */
-int check_run(struct repo *repo, const struct check_options *options, check_finding *finding, check_progress *progress,
-              void *context, struct check_result *result, struct firn_error **err);
+int check_run(struct repo *repo, const struct check_options *options, check_finding *finding,
+              check_progress *progress, void *context, struct check_result *result,
+              struct firn_error **err);
 
 #endif

@@ -39,7 +39,8 @@ static void grow(struct reach *reach, uint32_t pack)
         return;
     uint32_t count = pack + 1 + pack / 2 + 64;
     reach->needs = mem_resize(reach->needs, count, sizeof(*reach->needs));
-    memset(reach->needs + reach->need_count, 0, (count - reach->need_count) * sizeof(*reach->needs));
+    memset(reach->needs + reach->need_count, 0,
+           (count - reach->need_count) * sizeof(*reach->needs));
     reach->need_count = count;
 }
 
@@ -48,13 +49,15 @@ static void mark_user(struct reach *reach, size_t snapshot, uint32_t pack)
     if (pack >= reach->user_bits[snapshot]) {
         uint32_t bits = (pack + 1 + pack / 2 + 64) / 8 * 8;
         reach->users[snapshot] = mem_resize(reach->users[snapshot], bits / 8, 1);
-        memset(reach->users[snapshot] + reach->user_bits[snapshot] / 8, 0, (bits - reach->user_bits[snapshot]) / 8);
+        memset(reach->users[snapshot] + reach->user_bits[snapshot] / 8, 0,
+               (bits - reach->user_bits[snapshot]) / 8);
         reach->user_bits[snapshot] = bits;
     }
     reach->users[snapshot][pack / 8] |= (uint8_t)(1u << pack % 8);
 }
 
-static void mark(struct reach *reach, size_t snapshot, uint32_t pack, uint64_t chunks, enum format_class class)
+static void mark(struct reach *reach, size_t snapshot, uint32_t pack, uint64_t chunks,
+                 enum format_class class)
 {
     if (pack == PACK_NONE)
         return;
@@ -65,8 +68,8 @@ static void mark(struct reach *reach, size_t snapshot, uint32_t pack, uint64_t c
     reach->needs[pack].class = class;
 }
 
-/* What the meta pack says in the clear must cover what its maps rely on, or a collector would remove it: checked by comparing
- * with the trailers of the packs that hold the runs. */
+/* What the meta pack says in the clear must cover what its maps rely on, or a collector would
+ * remove it: checked by comparing with the trailers of the packs that hold the runs. */
 static bool is_referenced(const struct pack_trailer *trailer, const uint8_t *id)
 {
     for (uint32_t i = 0; i < trailer->reference_count; i++)
@@ -75,8 +78,8 @@ static bool is_referenced(const struct pack_trailer *trailer, const uint8_t *id)
     return false;
 }
 
-static int check_references(struct reach *reach, const struct map *run, const uint8_t *bits, uint32_t count,
-                            struct firn_error **err)
+static int check_references(struct reach *reach, const struct map *run, const uint8_t *bits,
+                            uint32_t count, struct firn_error **err)
 {
     for (uint32_t pack = 0; pack < count; pack++) {
         if ((bits[pack / 8] & 1u << pack % 8) == 0)
@@ -94,13 +97,15 @@ static int check_references(struct reach *reach, const struct map *run, const ui
         char name[PACK_NAME_LENGTH];
         pack_name(id, name);
         if (!found)
-            return fail(err, FIRN_CORRUPT, "its map relies on %s, and no meta pack states that", name);
+            return fail(err, FIRN_CORRUPT, "its map relies on %s, and no meta pack states that",
+                        name);
     }
     return 0;
 }
 
 /* Walks one run. A run that two snapshots share is walked for each of them, since both must be named if it is damaged. */
-static int walk_run(struct reach *reach, size_t snapshot, const struct map *run, struct firn_error **err)
+static int walk_run(struct reach *reach, size_t snapshot, const struct map *run,
+                    struct firn_error **err)
 {
     for (size_t i = 0; i < run->runs[0].span_count; i++) {
         const struct map_span *span = &run->runs[0].spans[i];
@@ -158,7 +163,8 @@ static int walk_snapshot(struct reach *reach, size_t number, struct firn_error *
         bool damage = error_code(why) == FIRN_CORRUPT || error_code(why) == FIRN_NOTFOUND;
         if (damage) {
             auto_free char *name = mem_printf("snapshots/%s", snapshot->id_text);
-            auto_free char *what = mem_printf("%s: %s", snapshot->objects[i].name, error_message(why));
+            auto_free char *what =
+                mem_printf("%s: %s", snapshot->objects[i].name, error_message(why));
             auto_free char *affected = mem_printf("%.*s", SHORT_ID, snapshot->id_text);
             reach->result->findings++;
             reach->finding(reach->context, name, what, affected);
@@ -172,12 +178,13 @@ static int walk_snapshot(struct reach *reach, size_t number, struct firn_error *
     return 0;
 }
 
-int reach_walk(struct repo *repo, check_finding *finding, void *context, struct check_result *result, struct reach **out,
-               struct firn_error **err)
+int reach_walk(struct repo *repo, check_finding *finding, void *context,
+               struct check_result *result, struct reach **out, struct firn_error **err)
 {
     struct reach *reach = mem_zalloc(sizeof(*reach));
     *reach = (struct reach){.repo = repo, .finding = finding, .context = context, .result = result};
-    int status = snapshot_list(repo, found_damaged, reach, &reach->snapshots, &reach->snapshot_count, err);
+    int status =
+        snapshot_list(repo, found_damaged, reach, &reach->snapshots, &reach->snapshot_count, err);
     if (status == 0) {
         result->snapshots = reach->snapshot_count;
         reach->users = mem_array(reach->snapshot_count, sizeof(*reach->users));
@@ -211,7 +218,8 @@ bool reach_needs(const struct reach *reach, uint32_t pack)
     return pack < reach->need_count && reach->needs[pack].chunks > 0;
 }
 
-int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer, struct firn_error **err)
+int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer,
+                struct firn_error **err)
 {
     if (!reach_needs(reach, pack))
         return 0;
@@ -219,7 +227,8 @@ int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trai
     pack_name(trailer->id, name);
     const struct need *need = &reach->needs[pack];
     if (trailer->class != need->class || trailer->chunk_count < need->chunks)
-        return fail(err, FIRN_CORRUPT, "%s: it has %u chunks, and maps name %u", name, trailer->chunk_count, need->chunks);
+        return fail(err, FIRN_CORRUPT, "%s: it has %u chunks, and maps name %u", name,
+                    trailer->chunk_count, need->chunks);
     return 0;
 }
 
@@ -228,6 +237,7 @@ char *reach_affected(const struct reach *reach, uint32_t pack)
     struct buf text = buf_new(65536);
     for (size_t i = 0; i < reach->snapshot_count; i++)
         if (pack < reach->user_bits[i] && (reach->users[i][pack / 8] & 1u << pack % 8) != 0)
-            buf_printf(&text, "%s%.*s", text.length == 0 ? "" : " ", SHORT_ID, reach->snapshots[i]->id_text);
+            buf_printf(&text, "%s%.*s", text.length == 0 ? "" : " ", SHORT_ID,
+                       reach->snapshots[i]->id_text);
     return buf_take(&text);
 }

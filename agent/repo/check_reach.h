@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reach: which packs the snapshots rely on, how far into each (the highest chunk that a map names), and which snapshots rely
- * on it. Memory: a few bytes a pack, and a bit a pack and snapshot.
+ * Reach: which packs the snapshots rely on, how far into each (the highest chunk that a map names),
+ * and which snapshots rely on it. Memory: a few bytes a pack, and a bit a pack and snapshot.
  */
 #ifndef REPO_CHECK_REACH_H
 #define REPO_CHECK_REACH_H
@@ -17,14 +17,15 @@ struct reach;
 struct repo;
 
 /* Reads every snapshot and every map. Damage goes to `finding` and is counted; -1 only if the store could not be read. */
-int reach_walk(struct repo *repo, check_finding *finding, void *context, struct check_result *result, struct reach **out,
-               struct firn_error **err);
+int reach_walk(struct repo *repo, check_finding *finding, void *context,
+               struct check_result *result, struct reach **out, struct firn_error **err);
 void reach_free(struct reach *reach); /* NULL is fine */
 
 /* Whether a snapshot relies on the pack. */
 bool reach_needs(const struct reach *reach, uint32_t pack);
 /* CORRUPT unless the pack has the class and the chunks that maps name in it. */
-int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer, struct firn_error **err);
+int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer,
+                struct firn_error **err);
 /* The snapshots that rely on the pack, short ids separated by blanks; a new string, "" if none. */
 char *reach_affected(const struct reach *reach, uint32_t pack);
 

@@ -38,7 +38,8 @@ void compressor_free(struct compressor *compressor)
 }
 
 int compressor_run_into(struct compressor *compressor, const void *data, size_t length, void *out,
-                        const void **payload, size_t *payload_length, bool *compressed, struct firn_error **err)
+                        const void **payload, size_t *payload_length, bool *compressed,
+                        struct firn_error **err)
 {
     assert(length > 0 && length <= FORMAT_CHUNK_MAX);
     /* The room is what it must shrink to: zstd gives up as soon as it cannot. */
@@ -52,12 +53,14 @@ int compressor_run_into(struct compressor *compressor, const void *data, size_t 
     return 0;
 }
 
-int compressor_run(struct compressor *compressor, const void *data, size_t length, const void **payload,
-                   size_t *payload_length, bool *compressed, struct firn_error **err)
+int compressor_run(struct compressor *compressor, const void *data, size_t length,
+                   const void **payload, size_t *payload_length, bool *compressed,
+                   struct firn_error **err)
 {
     if (compressor->scratch == NULL)
         compressor->scratch = mem_aligned(FORMAT_CHUNK_MAX);
-    return compressor_run_into(compressor, data, length, compressor->scratch, payload, payload_length, compressed, err);
+    return compressor_run_into(compressor, data, length, compressor->scratch, payload,
+                               payload_length, compressed, err);
 }
 
 int compress_message(const void *data, size_t length, struct buf *out, struct firn_error **err)
@@ -73,8 +76,8 @@ int compress_message(const void *data, size_t length, struct buf *out, struct fi
     return buf_check(out, "message", err);
 }
 
-int compress_undo(const void *payload, size_t length, bool compressed, uint32_t raw, struct buf *out,
-                  struct firn_error **err)
+int compress_undo(const void *payload, size_t length, bool compressed, uint32_t raw,
+                  struct buf *out, struct firn_error **err)
 {
     if (!compressed) {
         buf_append(out, payload, length);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The object `config`: says that there is a repository, and which. In the clear, so nothing secret may rest on it: the id in
- * it is proven by the key slots, which open under that id only.
+ * The object `config`: says that there is a repository, and which. In the clear, so nothing secret
+ * may rest on it: the id in it is proven by the key slots, which open under that id only.
  */
 #ifndef REPO_CONFIG_H
 #define REPO_CONFIG_H

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cryptography: AES-256-GCM, HKDF-SHA-256, HMAC-SHA-256 and PBKDF2 by libcrypto's EVP, algorithms fetched once. No primitive
- * of our own. Every error is INTERNAL (libcrypto failed) unless stated otherwise.
+ * Cryptography: AES-256-GCM, HKDF-SHA-256, HMAC-SHA-256 and PBKDF2 by libcrypto's EVP, algorithms
+ * fetched once. No primitive of our own. Every error is INTERNAL (libcrypto failed) unless stated
+ * otherwise.
  *
- * A sealed message is   nonce (12) | ciphertext | tag (16).
- * libcrypto makes the nonces itself: a fixed field and a counter with a random start (EVP_CTRL_AEAD_SET_IV_FIXED,
- * EVP_CTRL_GCM_IV_GEN), under a key that is used by one struct sealer only. So no nonce repeats, not after a crash and not
- * in a cloned machine.
+ * A sealed message is   nonce (12) | ciphertext | tag (16). libcrypto makes the nonces itself: a
+ * fixed field and a counter with a random start (EVP_CTRL_AEAD_SET_IV_FIXED, EVP_CTRL_GCM_IV_GEN),
+ * under a key that is used by one struct sealer only. So no nonce repeats, not after a crash and
+ * not in a cloned machine.
  */
 #ifndef REPO_CRYPT_H
 #define REPO_CRYPT_H
@@ -52,8 +53,8 @@ int sealer_seal(struct sealer *sealer, const void *aad, size_t aad_length, const
 int unsealer_new(const uint8_t key[FORMAT_KEY_LENGTH], struct unsealer **out,
                  struct firn_error **err);
 void unsealer_free(struct unsealer *unsealer);
-/* sealed has sealed_length bytes (at least CRYPT_OVERHEAD, else CORRUPT); out gets sealed_length - CRYPT_OVERHEAD. -1 with
- * CORRUPT if the tag does not fit; out is then wiped. */
+/* sealed has sealed_length bytes (at least CRYPT_OVERHEAD, else CORRUPT); out gets sealed_length -
+ * CRYPT_OVERHEAD. -1 with CORRUPT if the tag does not fit; out is then wiped. */
 int unsealer_open(struct unsealer *unsealer, const void *aad, size_t aad_length, const void *sealed,
                   size_t sealed_length, void *out, struct firn_error **err);
 

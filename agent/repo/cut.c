@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FastCDC. A rolling "gear" hash, h = 2h + gear[byte], depends on the last 64 bytes alone. A chunk ends where the top bits of
- * h are zero: 18 of them before the average length, 14 behind it, which draws the lengths towards the average.
+ * FastCDC. A rolling "gear" hash, h = 2h + gear[byte], depends on the last 64 bytes alone. A chunk
+ * ends where the top bits of h are zero: 18 of them before the average length, 14 behind it, which
+ * draws the lengths towards the average.
  *
  *     |-------- CUT_MIN --------|--- 18 bits ---|AVERAGE|--- 14 bits ---|CUT_MAX
  *      never looked at: no cut

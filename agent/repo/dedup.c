@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dedup: gives each chunk its place, an old one that the index knows, or the next one in the pack being filled; gathers new
- * chunks into frames. One thread, in the order of submission.
+ * Dedup: gives each chunk its place, an old one that the index knows, or the next one in the pack
+ * being filled; gathers new chunks into frames. One thread, in the order of submission.
  */
 #include "core/mem.h"
 #include "index.h"
@@ -14,7 +14,8 @@ static int open_pack(struct pipeline *pipeline, struct firn_error **err)
 {
     struct open_pack *pack = mem_zalloc(sizeof(*pack));
     if (pack_writer_open(pipeline->repo, FORMAT_DATA, &pack->writer, err) < 0 ||
-        pack_table_number(pipeline->repo->packs, pack_writer_id(pack->writer), &pack->number, err) < 0) {
+        pack_table_number(pipeline->repo->packs, pack_writer_id(pack->writer), &pack->number, err) <
+            0) {
         pack_writer_abort(pack->writer);
         free(pack);
         return -1;
@@ -68,7 +69,8 @@ static void frame_begin(struct pipeline *pipeline, struct buffer *buffer, const 
 }
 
 /* Appends a chunk to the frame being filled, without a copy as long as its chunks are neighbours in one buffer. */
-static void frame_add(struct pipeline *pipeline, struct job *job, uint32_t number, const uint8_t *data)
+static void frame_add(struct pipeline *pipeline, struct job *job, uint32_t number,
+                      const uint8_t *data)
 {
     uint32_t length = job->lengths[number];
     if (pipeline->frame == NULL) {
@@ -86,11 +88,12 @@ static void frame_add(struct pipeline *pipeline, struct job *job, uint32_t numbe
 
 static bool pack_is_full(const struct open_pack *pack)
 {
-    return pack->chunks + PIPELINE_CHUNKS > FORMAT_PACK_CHUNKS || atomic_load(&pack->stored) >= FORMAT_PACK_STORED;
+    return pack->chunks + PIPELINE_CHUNKS > FORMAT_PACK_CHUNKS ||
+           atomic_load(&pack->stored) >= FORMAT_PACK_STORED;
 }
 
-static int store_chunk(struct pipeline *pipeline, struct job *job, uint32_t number, const uint8_t *data,
-                       struct map_extent *place, struct firn_error **err)
+static int store_chunk(struct pipeline *pipeline, struct job *job, uint32_t number,
+                       const uint8_t *data, struct map_extent *place, struct firn_error **err)
 {
     const struct frame *frame = pipeline->frame;
     if (frame != NULL &&
@@ -109,8 +112,9 @@ static int store_chunk(struct pipeline *pipeline, struct job *job, uint32_t numb
 }
 
 /* Finds or makes the place of one chunk. */
-static int place_chunk(struct pipeline *pipeline, struct job *job, uint32_t number, const uint8_t *data,
-                       struct map_extent *place, struct pipeline_statistics *figures, struct firn_error **err)
+static int place_chunk(struct pipeline *pipeline, struct job *job, uint32_t number,
+                       const uint8_t *data, struct map_extent *place,
+                       struct pipeline_statistics *figures, struct firn_error **err)
 {
     *place = (struct map_extent){.start = job->unit + number, .count = 1, .pack = PACK_NONE};
     figures->bytes_read += job->lengths[number];
@@ -118,15 +122,16 @@ static int place_chunk(struct pipeline *pipeline, struct job *job, uint32_t numb
         figures->bytes_zero += job->lengths[number];
         return 0;
     }
-    int found = index_find(pipeline->index, job->kind, job->fingerprints[number], &place->pack, &place->ordinal, err);
+    int found = index_find(pipeline->index, job->kind, job->fingerprints[number], &place->pack,
+                           &place->ordinal, err);
     if (found != 0)
         return found < 0 ? -1 : 0;
     figures->bytes_new += job->lengths[number];
     return store_chunk(pipeline, job, number, data, place, err);
 }
 
-static int place_chunks(struct pipeline *pipeline, struct job *job, struct pipeline_statistics *figures,
-                        struct firn_error **err)
+static int place_chunks(struct pipeline *pipeline, struct job *job,
+                        struct pipeline_statistics *figures, struct firn_error **err)
 {
     struct map_extent pending = {0}, place;
     const uint8_t *data = job->buffer->data;

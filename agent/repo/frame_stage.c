@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames on their way from dedup to the store: compressed on the workers, then sealed and appended to their packs by one
- * thread, in the order in which dedup gave out the places.
+ * Frames on their way from dedup to the store: compressed on the workers, then sealed and appended
+ * to their packs by one thread, in the order in which dedup gave out the places.
  */
 #include "compress.h"
 #include "core/mem.h"
@@ -47,8 +47,8 @@ int frame_compress(struct compressor *compressor, struct frame *frame, struct fi
         return 0;
     if (frame->packed == NULL)
         frame->packed = mem_aligned(FORMAT_CHUNK_MAX);
-    return compressor_run_into(compressor, frame->source, frame->raw, frame->packed, &frame->payload,
-                               &frame->payload_length, &frame->compressed, err);
+    return compressor_run_into(compressor, frame->source, frame->raw, frame->packed,
+                               &frame->payload, &frame->payload_length, &frame->compressed, err);
 }
 
 static int finish_pack(struct pipeline *pipeline, struct open_pack *pack, struct firn_error **err)
@@ -79,8 +79,8 @@ int frame_pack(struct pipeline *pipeline, struct frame *frame, struct firn_error
     }
     if (frame->count == 0)
         return finish_pack(pipeline, steal(frame->pack), err);
-    if (pack_writer_append(pack->writer, frame->payload, frame->payload_length, frame->raw, frame->compressed,
-                           frame->chunks, frame->count, err) < 0)
+    if (pack_writer_append(pack->writer, frame->payload, frame->payload_length, frame->raw,
+                           frame->compressed, frame->chunks, frame->count, err) < 0)
         return -1;
     atomic_store(&pack->stored, pack_writer_stored(pack->writer));
     return 0;

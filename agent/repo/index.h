@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The deduplication index: finds chunks that the repository already holds. Only a cache: losing or distrusting it costs
- * deduplication, never data. Memory is bounded, whatever the size of the repository:
+ * The deduplication index: finds chunks that the repository already holds. Only a cache: losing or
+ * distrusting it costs deduplication, never data. Memory is bounded, whatever the size of the
+ * repository:
  *
  *     hooks    sampled fingerprints → pack. One in 16 at first; when the table is full, every other one is dropped and the
- *              sampling doubles (1 in 32 …). Chunks of class meta are always hooks. Kept in the cache directory between runs.
+ *              sampling doubles (1 in 32 …). Digest records are always hooks, chunks of maps never. Kept in the
+ *              cache directory between runs.
  *     hot      every fingerprint of the packs used last: the trailers in an LRU, and the packs being written.
  *
- * A hit on a hook brings the pack's trailer in (authenticated, read from the store), and with it its neighbours: what was
- * written together is found together. A chunk counts as found only when its full fingerprint is in such a trailer, of a pack
- * that the store listed at the start of this run.
+ * A hit on a hook brings the pack's trailer in (authenticated, read from the store), and with it
+ * its neighbours: what was written together is found together. A chunk counts as found only when
+ * its full fingerprint is in such a trailer, of a pack that the store listed at the start of this
+ * run.
  *
  * Thread-safe: one mutex.
  */
@@ -27,8 +30,10 @@ struct repo;
 
 #define INDEX_MEMORY (64u * 1024u * 1024u) /* default bound, hooks and hot together */
 
-/* Reads the cache of this repository from cache_directory (NULL: no cache), lists the packs, and reads the trailers of those
- * that the cache does not know. progress (may be NULL) is called now and then with packs read and packs to read. */
+/* Reads the cache of this repository from cache_directory (NULL: no cache), lists the packs, and
+ * reads the trailers of those that the cache does not know, a few at once. progress (may be NULL)
+ * is called now and then with packs read and packs to read: by any thread, but one at a time, and
+ * it must not call the index. CANCELLED. */
 typedef void index_progress(void *context, uint32_t done, uint32_t total);
 int index_open(struct repo *repo, const char *cache_directory, size_t memory,
                index_progress *progress, void *context, struct index **out,
@@ -36,8 +41,9 @@ int index_open(struct repo *repo, const char *cache_directory, size_t memory,
 /* Writes the cache (packs that are finished only); a failure to write is not an error. */
 void index_close(struct index *index);
 
-/* 1: found, *pack and *ordinal say where; 0: not held; -1: a trailer could not be read for another reason than damage (a
- * damaged or vanished pack is no longer used for deduplication, and logged once). */
+/* 1: found, *pack and *ordinal say where; 0: not held; -1: a trailer could not be read for another
+ * reason than damage (a damaged or vanished pack is no longer used for deduplication, and logged
+ * once). */
 int index_find(struct index *index, enum format_chunk kind,
                const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t *pack,
                uint32_t *ordinal, struct firn_error **err);

@@ -7,7 +7,8 @@
  *     reader pair ECDH P-384: a write-only writer has the index key and the public half; it makes a key for each pack by an
  *                 ephemeral agreement with the reader's public key, and can read no contents, its own included
  *
- * Derivations are HKDF-SHA-256 with the info "LABEL REPOSITORY" (hex), so that no key serves two purposes or repositories:
+ * Derivations are HKDF-SHA-256 with the info "LABEL REPOSITORY" (hex), so that no key serves two
+ * purposes or repositories:
  *
  *     firn pack data v1           data key          contents of a pack               salt of the keying
  *     firn pack data agreed v1    agreement         the same, of a write-only writer  salt of the keying; see agree.h
@@ -44,8 +45,8 @@ int keyring_generate(const uint8_t repository[FORMAT_ID_LENGTH], struct keyring 
 void keyring_wipe(
     struct keyring *keyring); /* all zero afterwards; what is all zero already is fine */
 
-/* What a slot seals:  u8 version = 1 | u8 role (1 full, 2 write-only) | u16 zero | repository (16) | index key (32) |
- * reader's point (97)  and, if full,  data key (32) | reader's scalar (48). */
+/* What a slot seals:  u8 version = 1 | u8 role (1 full, 2 write-only) | u16 zero | repository (16)
+ * | index key (32) | reader's point (97)  and, if full,  data key (32) | reader's scalar (48). */
 #define KEYRING_WRITE_ONLY_LENGTH 149u
 #define KEYRING_FULL_LENGTH       229u
 /* The part of the keyring that its slot's role shows; *length gets one of the two. Wipe it. */
@@ -57,12 +58,13 @@ int keyring_decode(const uint8_t *data, size_t length, const uint8_t repository[
 
 /* ---- keys of packs and snapshots */
 
-/* What a pack's or snapshot's header says of its key, kept in the clear:
- * u8 kind (1 derived, 2 agreed) | zero (7) | salt (32) | ephemeral point (97, of kind 2; else zero) | zero (23). */
+/* What a pack's or snapshot's header says of its key, kept in the clear: u8 kind (1 derived, 2
+ * agreed) | zero (7) | salt (32) | ephemeral point (97, of kind 2; else zero) | zero (23). */
 #define FORMAT_KEYING_LENGTH 160u
 
-/* A fresh key for contents of the class: the keying for the header and the key itself. Class FORMAT_META: HKDF of the index
- * key. Class FORMAT_DATA: HKDF of the data key, or, for a write-only keyring, of an ECDH agreement with reader_public. */
+/* A fresh key for contents of the class: the keying for the header and the key itself. Class
+ * FORMAT_META: HKDF of the index key. Class FORMAT_DATA: HKDF of the data key, or, for a write-only
+ * keyring, of an ECDH agreement with reader_public. */
 int keyring_new_key(const struct keyring *keyring, enum format_class class,
                     uint8_t keying[FORMAT_KEYING_LENGTH], uint8_t key[FORMAT_KEY_LENGTH],
                     struct firn_error **err);

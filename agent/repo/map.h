@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Maps: where the units of an object lie. A unit is a block of a volume (number = offset / FORMAT_BLOCK_SIZE) or a chunk of a
- * stream (number = its place in the sequence).
+ * Maps: where the units of an object lie. A unit is a block of a volume (number = offset /
+ * FORMAT_BLOCK_SIZE) or a chunk of a stream (number = its place in the sequence).
  *
- * A map is a list of runs, newest first. A run is a sorted list of extents, cut into chunks of class meta that can each be
- * decoded alone. What a newer run says hides what older runs say; what no run mentions is zero.
+ * A map is a list of runs, newest first. A run is a sorted list of extents, cut into chunks of
+ * class meta that can each be decoded alone. What a newer run says hides what older runs say; what
+ * no run mentions is zero.
  *
  *     run 0 (newest)      ....AAAA......BB....          resolve: A B from run 0, c from run 1, d from the base
  *     run 1               ..cccc..............
  *     run 2 (base)        dddddddddddddddddddd
  *
- * A run is written by a map_builder (any order) or a map_writer (rising order), and read by a map_cursor; map_chunk.h has the
- * exact coding of a chunk; map_digest.h lets a whole stream be found by its digest.
+ * A run is written by a map_builder (any order) or a map_writer (rising order), and read by a
+ * map_cursor; map_chunk.h has the exact coding of a chunk; map_digest.h lets a whole stream be
+ * found by its digest.
  */
 #ifndef REPO_MAP_H
 #define REPO_MAP_H
@@ -75,9 +77,9 @@ struct json_object *map_to_json(struct repo *repo, const struct map *map);
 int map_from_json(struct repo *repo, struct json_object *json, struct map *out,
                   struct firn_error **err);
 
-/* Puts `run` (taken, also on error) above `map` (in place). When the overlays together exceed a quarter of the base's extents,
- * or there are more than sixteen runs, all are merged into one new base, written through meta. A run without extents is
- * dropped. On error the map is as it was. */
+/* Puts `run` (taken, also on error) above `map` (in place). When the overlays together exceed a
+ * quarter of the base's extents, or there are more than sixteen runs, all are merged into one new
+ * base, written through meta. A run without extents is dropped. On error the map is as it was. */
 int map_push_take(struct repo *repo, struct meta_writer *meta, struct map *map, struct map_run *run,
                   struct firn_error **err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map builder. What is in the batch is sorted and joined when it is full; the lower three quarters then go to the run:
+ * A map builder. What is in the batch is sorted and joined when it is full; the lower three
+ * quarters then go to the run:
  *
  *     run, written          batch, sorted
  *     AAAA..BBBB.CC         .DD.E.FFF.. | G..HH     behind the bar: stays, because neighbours may still arrive

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map builder: makes a run of extents that come in any order, each unit at most once. Memory is bounded: a batch that is
- * full is sorted, and all but its end goes to the run; what then arrives too late for that run begins another one, and
- * finishing merges them. One thread at a time.
+ * A map builder: makes a run of extents that come in any order, each unit at most once. Memory is
+ * bounded: a batch that is full is sorted, and all but its end goes to the run; what then arrives
+ * too late for that run begins another one, and finishing merges them. One thread at a time.
  */
 #ifndef REPO_MAP_BUILDER_H
 #define REPO_MAP_BUILDER_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Map chunks: the coding is described in map_chunk.h. Both sides keep, for every pack that the chunk names, the ordinal that
- * is expected next in it: an extent that meets the expectation does not spell its ordinal.
+ * Map chunks: the coding is described in map_chunk.h. Both sides keep, for every pack that the
+ * chunk names, the ordinal that is expected next in it: an extent that meets the expectation does
+ * not spell its ordinal.
  */
 #include "map_chunk.h"
 

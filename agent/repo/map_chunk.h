@@ -15,12 +15,13 @@
  *         form 3                data: another pack;  v index × 2 + explicit;  if explicit: v zigzag(ordinal - predicted)
  *     }
  *
- * v: LEB128, unsigned, in its shortest form. zigzag(n): 2n if n ≥ 0, else -2n - 1. The predicted ordinal of a pack is the
- * ordinal + count of the extent before it in the same pack, 0 if the chunk has none. The pack before the first data extent
- * is that of index 0. Nothing follows the last extent. Start + count is at most 2^48, ordinal + count at most 65536.
+ * v: LEB128, unsigned, in its shortest form. zigzag(n): 2n if n ≥ 0, else -2n - 1. The predicted
+ * ordinal of a pack is the ordinal + count of the extent before it in the same pack, 0 if the chunk
+ * has none. The pack before the first data extent is that of index 0. Nothing follows the last
+ * extent. Start + count is at most 2^48, ordinal + count at most 65536.
  *
- * So what a writer stored in rising order costs two bytes an extent (gap below 128, up to 32 units), and three with a gap of
- * up to 16,383.
+ * So what a writer stored in rising order costs two bytes an extent (gap below 128, up to 32
+ * units), and three with a gap of up to 16,383.
  */
 #ifndef REPO_MAP_CHUNK_H
 #define REPO_MAP_CHUNK_H

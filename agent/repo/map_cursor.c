@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map cursor: one lane a run, each holding the extent of its run that ends behind the position. What is visible at the
- * position is the extent of the newest lane that covers it, up to its end or to where a newer lane begins.
+ * A map cursor: one lane a run, each holding the extent of its run that ends behind the position.
+ * What is visible at the position is the extent of the newest lane that covers it, up to its end or
+ * to where a newer lane begins.
  *
  *     position      v
  *     lane 0        .   AAAA     begins later: cuts lane 1 short
@@ -147,8 +148,8 @@ void map_cursor_free(struct map_cursor *cursor)
     free(cursor);
 }
 
-/* Looks at all lanes, newest first: the lane that shows at the position (NULL: none), and how far the view reaches: to the
- * end of what shows, or to the nearest beginning that comes before. */
+/* Looks at all lanes, newest first: the lane that shows at the position (NULL: none), and how far
+ * the view reaches: to the end of what shows, or to the nearest beginning that comes before. */
 static int look(struct map_cursor *cursor, struct lane **shows, uint64_t *until,
                 struct firn_error **err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map cursor: the extents of a map in rising order, overlays applied. Memory: one undecoded chunk a run. One thread at a
- * time.
+ * A map cursor: the extents of a map in rising order, overlays applied. Memory: one undecoded chunk
+ * a run. One thread at a time.
  */
 #ifndef REPO_MAP_CURSOR_H
 #define REPO_MAP_CURSOR_H
@@ -17,8 +17,9 @@ struct repo;
 /* Begins at unit `start`. repo and map are borrowed until map_cursor_free(). */
 int map_cursor_open(struct repo *repo, const struct map *map, uint64_t start,
                     struct map_cursor **out, struct firn_error **err);
-/* 1: an extent, cut to what is visible; gaps (zero) are not reported, nor are hidden parts; explicit zeros come as
- * PACK_NONE. 0: the end. After -1 (CORRUPT, or what reading a chunk failed with) the cursor can only be freed. */
+/* 1: an extent, cut to what is visible; gaps (zero) are not reported, nor are hidden parts;
+ * explicit zeros come as PACK_NONE. 0: the end. After -1 (CORRUPT, or what reading a chunk failed
+ * with) the cursor can only be freed. */
 int map_cursor_next(struct map_cursor *cursor, struct map_extent *out, struct firn_error **err);
 void map_cursor_free(struct map_cursor *cursor); /* NULL is fine */
 

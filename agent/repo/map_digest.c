@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Digest records: the coding is described in map_digest.h. A record proves nothing about what it names: a collector that
- * was stopped may have left it without its packs, so finding one looks whether they are all there.
+ * Digest records: the coding is described in map_digest.h. A record proves nothing about what it
+ * names: a collector that was stopped may have left it without its packs, so finding one looks
+ * whether they are all there.
  */
 #include "map_digest.h"
 

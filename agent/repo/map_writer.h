@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A map writer: writes one run from extents in rising order. Extents that go on where the last one ended are joined. Memory:
- * one chunk. One thread at a time.
+ * A map writer: writes one run from extents in rising order. Extents that go on where the last one
+ * ended are joined. Memory: one chunk. One thread at a time.
  */
 #ifndef REPO_MAP_WRITER_H
 #define REPO_MAP_WRITER_H

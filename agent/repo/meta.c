@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A meta pack is closed at a few MiB. Until it is durable, its chunks are kept in memory, compressed, on the repository's
- * shelf, so that a run that was just written can be read back (to merge runs).
+ * A meta pack is closed at a few MiB. Until it is durable, its chunks are kept in memory,
+ * compressed, on the repository's shelf, so that a run that was just written can be read back (to
+ * merge runs).
  */
 #include "meta.h"
 
@@ -17,8 +18,8 @@
 #include <assert.h>
 #include <pthread.h>
 
-#define META_PACK_STORED (4u * 1024u * 1024u)
-#define META_PACK_CHUNKS 4096u
+#define META_PACK_STORED    (4u * 1024u * 1024u)
+#define META_PACK_CHUNKS    4096u
 #define META_REFERENCES_MAX (1u << 22)
 
 struct kept_chunk {
@@ -159,21 +160,25 @@ static int add_reference(struct meta_writer *meta, uint32_t pack, struct firn_er
     if ((meta->referenced[byte] & 1u << pack % 8) != 0)
         return 0;
     if (meta->reference_count >= META_REFERENCES_MAX)
-        return fail(err, FIRN_INTERNAL, "a meta pack relies on more than %u packs", META_REFERENCES_MAX);
+        return fail(err, FIRN_INTERNAL, "a meta pack relies on more than %u packs",
+                    META_REFERENCES_MAX);
     meta->referenced[byte] |= (uint8_t)(1u << pack % 8);
     if (meta->reference_count % 1024 == 0)
-        meta->references = mem_resize(meta->references, meta->reference_count + 1024, sizeof(*meta->references));
+        meta->references =
+            mem_resize(meta->references, meta->reference_count + 1024, sizeof(*meta->references));
     pack_table_id(meta->repo->packs, pack, meta->references[meta->reference_count++]);
     return 0;
 }
 
-static int put_locked(struct meta_writer *meta, struct pack_chunk *chunk, const void *data, uint32_t *pack,
-                      uint32_t *ordinal, struct firn_error **err)
+static int put_locked(struct meta_writer *meta, struct pack_chunk *chunk, const void *data,
+                      uint32_t *pack, uint32_t *ordinal, struct firn_error **err)
 {
     struct kept_chunk kept = {.raw = chunk->length};
     const void *payload = NULL;
-    if (compressor_run(meta->compressor, data, chunk->length, &payload, &kept.length, &kept.compressed, err) < 0 ||
-        pack_writer_append(meta->pack, payload, kept.length, chunk->length, kept.compressed, chunk, 1, err) < 0)
+    if (compressor_run(meta->compressor, data, chunk->length, &payload, &kept.length,
+                       &kept.compressed, err) < 0 ||
+        pack_writer_append(meta->pack, payload, kept.length, chunk->length, kept.compressed, chunk,
+                           1, err) < 0)
         return -1;
     kept.payload = mem_dup(payload, kept.length);
     *pack = meta->number;
@@ -182,9 +187,9 @@ static int put_locked(struct meta_writer *meta, struct pack_chunk *chunk, const 
     return 0;
 }
 
-int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint8_t *fingerprint, const void *data,
-                    size_t length, const uint32_t *relies_on, size_t count, uint32_t *pack, uint32_t *ordinal,
-                    struct firn_error **err)
+int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint8_t *fingerprint,
+                    const void *data, size_t length, const uint32_t *relies_on, size_t count,
+                    uint32_t *pack, uint32_t *ordinal, struct firn_error **err)
 {
     assert(length > 0 && length <= FORMAT_CHUNK_MAX);
     struct pack_chunk chunk = {.kind = (uint8_t)kind, .length = (uint32_t)length};
@@ -193,19 +198,21 @@ int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint
     if (fingerprint != NULL)
         memcpy(chunk.fingerprint, fingerprint, FORMAT_FINGERPRINT_LENGTH);
     else if (result == 0)
-        result = fingerprinter_make(meta->fingerprinter, kind, data, length, chunk.fingerprint, err);
+        result =
+            fingerprinter_make(meta->fingerprinter, kind, data, length, chunk.fingerprint, err);
     for (size_t i = 0; result == 0 && i < count; i++)
         result = add_reference(meta, relies_on[i], err);
     if (result == 0)
         result = put_locked(meta, &chunk, data, pack, ordinal, err);
-    if (result == 0 &&
-        (pack_writer_stored(meta->pack) >= META_PACK_STORED || meta->kept_count == META_PACK_CHUNKS))
+    if (result == 0 && (pack_writer_stored(meta->pack) >= META_PACK_STORED ||
+                        meta->kept_count == META_PACK_CHUNKS))
         result = close_pack(meta, err);
     pthread_mutex_unlock(&meta->lock);
     return result;
 }
 
-int meta_writer_finish(struct meta_writer *meta, uint64_t *stored, uint32_t *packs, struct firn_error **err)
+int meta_writer_finish(struct meta_writer *meta, uint64_t *stored, uint32_t *packs,
+                       struct firn_error **err)
 {
     int result = close_pack(meta, err);
     *stored = meta->stored;
@@ -221,25 +228,31 @@ void meta_writer_abort(struct meta_writer *meta)
 }
 
 /* Looks for the chunk in the packs that are still open: 1 found and appended, 0 not there, -1. */
-static int read_kept(struct meta_shelf *shelf, uint32_t pack, uint32_t ordinal, struct buf *out, struct firn_error **err)
+static int read_kept(struct meta_shelf *shelf, uint32_t pack, uint32_t ordinal, struct buf *out,
+                     struct firn_error **err)
 {
     int result = 0;
-    for (struct meta_writer *meta = shelf->writers; meta != NULL && result == 0; meta = meta->next) {
+    for (struct meta_writer *meta = shelf->writers; meta != NULL && result == 0;
+         meta = meta->next) {
         pthread_mutex_lock(&meta->lock);
         if (meta->pack != NULL && meta->number == pack && ordinal < meta->kept_count) {
             const struct kept_chunk *kept = &meta->kept[ordinal];
-            result = compress_undo(kept->payload, kept->length, kept->compressed, kept->raw, out, err) < 0 ? -1 : 1;
+            result = compress_undo(kept->payload, kept->length, kept->compressed, kept->raw, out,
+                                   err) < 0
+                         ? -1
+                         : 1;
         }
         pthread_mutex_unlock(&meta->lock);
     }
     return result;
 }
 
-static int read_stored(struct repo *repo, const struct pack_trailer *trailer, uint32_t ordinal, struct buf *out,
-                       struct firn_error **err)
+static int read_stored(struct repo *repo, const struct pack_trailer *trailer, uint32_t ordinal,
+                       struct buf *out, struct firn_error **err)
 {
     if (trailer->class != FORMAT_META || ordinal >= trailer->chunk_count)
-        return fail(err, FIRN_CORRUPT, "a map refers to chunk %u of a pack that has no such map", ordinal);
+        return fail(err, FIRN_CORRUPT, "a map refers to chunk %u of a pack that has no such map",
+                    ordinal);
     const struct pack_chunk *chunk = &trailer->chunks[ordinal];
     auto_free uint8_t *frame = mem_alloc(trailer->frames[chunk->frame].raw);
     if (repo->meta->reader == NULL && pack_reader_new(repo, &repo->meta->reader, err) < 0)
@@ -251,7 +264,8 @@ static int read_stored(struct repo *repo, const struct pack_trailer *trailer, ui
     return buf_check(out, "map chunk", err);
 }
 
-int meta_read(struct repo *repo, uint32_t pack, uint32_t ordinal, struct buf *out, struct firn_error **err)
+int meta_read(struct repo *repo, uint32_t pack, uint32_t ordinal, struct buf *out,
+              struct firn_error **err)
 {
     struct meta_shelf *shelf = repo->meta;
     pthread_mutex_lock(&shelf->lock);

@@ -4,9 +4,10 @@
  *
  *     header (256, clear) | frame | frame | … | references (clear) | trailer (sealed) | tail (64, clear)
  *
- * A frame is the sealed, usually compressed, concatenation of a few chunks. The trailer names every frame's place and every
- * chunk's length and fingerprint. A chunk is addressed by its ordinal in the pack. References, in packs of class meta only,
- * are the ids of the packs that the maps in it rely on, so that a collector needs no key.
+ * A frame is the sealed, usually compressed, concatenation of a few chunks. The trailer names every
+ * frame's place and every chunk's length and fingerprint. A chunk is addressed by its ordinal in
+ * the pack. References, in packs of class meta only, are the ids of the packs that the maps in it
+ * rely on, so that a collector needs no key.
  */
 #ifndef REPO_PACK_H
 #define REPO_PACK_H
@@ -31,9 +32,9 @@ struct pack_chunk {
 };
 
 struct pack_frame {
-    uint64_t offset;      /* of the sealed frame in the pack */
-    uint32_t stored;      /* sealed length */
-    uint32_t raw;         /* uncompressed length */
+    uint64_t offset; /* of the sealed frame in the pack */
+    uint32_t stored; /* sealed length */
+    uint32_t raw;    /* uncompressed length */
     uint32_t first_chunk;
     uint32_t chunk_count;
     bool compressed;
@@ -53,31 +54,35 @@ struct pack_trailer {
 };
 
 /* Reads and checks header, references, trailer and tail of a pack. CORRUPT says what is damaged; NOTFOUND: no such pack. */
-int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct pack_trailer **out,
-                      struct firn_error **err);
+int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
+                      struct pack_trailer **out, struct firn_error **err);
 void pack_trailer_free(struct pack_trailer *trailer); /* NULL is fine */
 
 /* ---- writing: one thread at a time */
 struct pack_writer;
-int pack_writer_open(struct repo *repo, enum format_class class, struct pack_writer **out, struct firn_error **err);
+int pack_writer_open(struct repo *repo, enum format_class class, struct pack_writer **out,
+                     struct firn_error **err);
 const uint8_t *pack_writer_id(const struct pack_writer *writer);
-/* Seals and appends one frame. payload: what is stored before sealing (compressed or not); raw: its uncompressed length.
- * chunks: fingerprint, length and kind of each chunk in it, in order; frame and offset are filled in here. */
-int pack_writer_append(struct pack_writer *writer, const void *payload, size_t length, uint32_t raw, bool compressed,
-                       const struct pack_chunk *chunks, size_t chunk_count, struct firn_error **err);
+/* Seals and appends one frame. payload: what is stored before sealing (compressed or not); raw: its
+ * uncompressed length. chunks: fingerprint, length and kind of each chunk in it, in order; frame
+ * and offset are filled in here. */
+int pack_writer_append(struct pack_writer *writer, const void *payload, size_t length, uint32_t raw,
+                       bool compressed, const struct pack_chunk *chunks, size_t chunk_count,
+                       struct firn_error **err);
 uint64_t pack_writer_stored(const struct pack_writer *writer); /* bytes so far */
 /* Durable; frees the writer, also on error. */
-int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[FORMAT_ID_LENGTH], size_t reference_count,
-                       struct firn_error **err);
+int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[FORMAT_ID_LENGTH],
+                       size_t reference_count, struct firn_error **err);
 void pack_writer_abort(struct pack_writer *writer); /* NULL is fine */
 
 /* ---- reading frames: one reader per thread */
 struct pack_reader;
 int pack_reader_new(struct repo *repo, struct pack_reader **out, struct firn_error **err);
 void pack_reader_free(struct pack_reader *reader); /* NULL is fine */
-/* Reads frame `number`, opens and uncompresses it into out (frame.raw bytes). `through` is the last frame that will be asked
- * for right after it, so that they are read from the store in one piece; number if none. CORRUPT names pack and frame. */
-int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number, uint32_t through,
-                      void *out, struct firn_error **err);
+/* Reads frame `number`, opens and uncompresses it into out (frame.raw bytes). `through` is the last
+ * frame that will be asked for right after it, so that they are read from the store in one piece;
+ * number if none. CORRUPT names pack and frame. */
+int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer,
+                      uint32_t number, uint32_t through, void *out, struct firn_error **err);
 
 #endif

@@ -19,13 +19,13 @@
 #include <string.h>
 
 #define PACK_HEADER_LENGTH 256u
-#define PACK_TAIL_LENGTH 64u
-#define PACK_END_LENGTH (PACK_HEADER_LENGTH + PACK_TAIL_LENGTH)
-#define PACK_HEADER_MAGIC "FIRNPACK"
-#define PACK_TAIL_MAGIC "FIRNTAIL"
-#define PACK_FRAME_RECORD 12u
-#define PACK_CHUNK_RECORD 36u
-#define PACK_COMPRESSED 0x80000000u /* in a frame record's chunk count */
+#define PACK_TAIL_LENGTH   64u
+#define PACK_END_LENGTH    (PACK_HEADER_LENGTH + PACK_TAIL_LENGTH)
+#define PACK_HEADER_MAGIC  "FIRNPACK"
+#define PACK_TAIL_MAGIC    "FIRNTAIL"
+#define PACK_FRAME_RECORD  12u
+#define PACK_CHUNK_RECORD  36u
+#define PACK_COMPRESSED    0x80000000u /* in a frame record's chunk count */
 
 /* Header: magic 8 | u32 version | u8 class | 3 zero | repository 16 | pack 16 | keying 160 | zero | u32 crc at 252 */
 struct pack_header {
@@ -35,8 +35,8 @@ struct pack_header {
     uint8_t keying[FORMAT_KEYING_LENGTH];
 };
 
-/* Tail: magic 8 | u64 pack length | u64 references offset | u32 references | u32 sealed trailer length | u32 crc of the pack
- * up to here | zero | u32 crc of the tail at 60 */
+/* Tail: magic 8 | u64 pack length | u64 references offset | u32 references | u32 sealed trailer
+ * length | u32 crc of the pack up to here | zero | u32 crc of the tail at 60 */
 struct pack_tail {
     uint64_t length;
     uint64_t references;
@@ -47,8 +47,8 @@ struct pack_tail {
 
 /* The associated data of a frame: repository 16 | pack 16 | u32 frame | u8 type | u8 compressed | u32 raw length */
 #define PACK_FRAME_AAD 42u
-static inline void pack_frame_aad(const uint8_t *repository, const uint8_t *pack, uint32_t frame, bool compressed,
-                                  uint32_t raw, uint8_t out[PACK_FRAME_AAD])
+static inline void pack_frame_aad(const uint8_t *repository, const uint8_t *pack, uint32_t frame,
+                                  bool compressed, uint32_t raw, uint8_t out[PACK_FRAME_AAD])
 {
     memcpy(out, repository, FORMAT_ID_LENGTH);
     memcpy(out + 16, pack, FORMAT_ID_LENGTH);

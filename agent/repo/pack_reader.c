@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames are read through a window on the pack that is aligned for direct I/O and holds a few of them.
+ * Frames are read through a window on the pack that is aligned for direct I/O and holds a few of
+ * them.
  */
 #include "core/error.h"
 #include "core/mem.h"
@@ -14,9 +15,9 @@
 #include <openssl/crypto.h>
 #include <zstd.h>
 
-#define PAGE 4096u
+#define PAGE         4096u
 #define WINDOW_AHEAD (1024u * 1024u) /* read this far ahead, if it is wanted */
-#define WINDOW_SIZE (WINDOW_AHEAD + FORMAT_CHUNK_MAX + CRYPT_OVERHEAD + 2 * PAGE)
+#define WINDOW_SIZE  (WINDOW_AHEAD + FORMAT_CHUNK_MAX + CRYPT_OVERHEAD + 2 * PAGE)
 
 struct pack_reader {
     struct repo *repo;
@@ -58,7 +59,8 @@ void pack_reader_free(struct pack_reader *reader)
 }
 
 /* Turns the reader to another pack. */
-static int turn_to(struct pack_reader *reader, const struct pack_trailer *trailer, struct firn_error **err)
+static int turn_to(struct pack_reader *reader, const struct pack_trailer *trailer,
+                   struct firn_error **err)
 {
     if (reader->unsealer != NULL && memcmp(reader->pack, trailer->id, FORMAT_ID_LENGTH) == 0)
         return 0;
@@ -74,8 +76,8 @@ static int turn_to(struct pack_reader *reader, const struct pack_trailer *traile
 }
 
 /* Makes the window hold the frame, and as much of what follows up to the frame `through` as fits. */
-static int look_at(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number, uint32_t through,
-                   const uint8_t **sealed, struct firn_error **err)
+static int look_at(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number,
+                   uint32_t through, const uint8_t **sealed, struct firn_error **err)
 {
     const struct pack_frame *frame = &trailer->frames[number];
     uint64_t begin = reader->window_begin;
@@ -102,8 +104,8 @@ static int look_at(struct pack_reader *reader, const struct pack_trailer *traile
     return 0;
 }
 
-static int open_frame(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number,
-                      const uint8_t *sealed, void *out, struct firn_error **err)
+static int open_frame(struct pack_reader *reader, const struct pack_trailer *trailer,
+                      uint32_t number, const uint8_t *sealed, void *out, struct firn_error **err)
 {
     const struct pack_frame *frame = &trailer->frames[number];
     uint8_t aad[PACK_FRAME_AAD];
@@ -113,19 +115,22 @@ static int open_frame(struct pack_reader *reader, const struct pack_trailer *tra
         return -1;
     if (!frame->compressed)
         return 0;
-    size_t length = ZSTD_decompressDCtx(reader->decompressor, out, frame->raw, plain, frame->stored - CRYPT_OVERHEAD);
+    size_t length = ZSTD_decompressDCtx(reader->decompressor, out, frame->raw, plain,
+                                        frame->stored - CRYPT_OVERHEAD);
     if (ZSTD_isError(length))
         return fail(err, FIRN_CORRUPT, "it does not uncompress: %s", ZSTD_getErrorName(length));
     if (length != frame->raw)
-        return fail(err, FIRN_CORRUPT, "it uncompresses to %zu bytes, and should to %u", length, frame->raw);
+        return fail(err, FIRN_CORRUPT, "it uncompresses to %zu bytes, and should to %u", length,
+                    frame->raw);
     return 0;
 }
 
-int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer, uint32_t number, uint32_t through,
-                      void *out, struct firn_error **err)
+int pack_reader_frame(struct pack_reader *reader, const struct pack_trailer *trailer,
+                      uint32_t number, uint32_t through, void *out, struct firn_error **err)
 {
     const uint8_t *sealed = NULL;
-    if (turn_to(reader, trailer, err) < 0 || look_at(reader, trailer, number, through, &sealed, err) < 0)
+    if (turn_to(reader, trailer, err) < 0 ||
+        look_at(reader, trailer, number, through, &sealed, err) < 0)
         return -1;
     if (open_frame(reader, trailer, number, sealed, out, err) < 0) {
         char name[PACK_NAME_LENGTH];

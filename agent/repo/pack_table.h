@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of packs: gives every pack id a small number for as long as the repository is open, so that maps and the index
- * hold 4 bytes instead of 16. Thread-safe. 24 bytes a pack.
+ * The table of packs: gives every pack id a small number for as long as the repository is open, so
+ * that maps and the index hold 4 bytes instead of 16. Thread-safe. 24 bytes a pack.
  */
 #ifndef REPO_PACK_TABLE_H
 #define REPO_PACK_TABLE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading the end of a pack: tail, header copy, trailer, references. Nothing in it is believed before the trailer's seal,
- * which covers the header and the references, was opened.
+ * Reading the end of a pack: tail, header copy, trailer, references. Nothing in it is believed
+ * before the trailer's seal, which covers the header and the references, was opened.
  */
 #include "core/error.h"
 #include "core/mem.h"
@@ -15,9 +15,10 @@
 
 /* Read at once: holds the end of nearly every pack. */
 #define END_WINDOW (192u * 1024u)
-#define TRAILER_MAX (8u + FORMAT_PACK_CHUNKS_MAX * (PACK_FRAME_RECORD + PACK_CHUNK_RECORD) + CRYPT_OVERHEAD)
+#define TRAILER_MAX                                                                                \
+    (8u + FORMAT_PACK_CHUNKS_MAX * (PACK_FRAME_RECORD + PACK_CHUNK_RECORD) + CRYPT_OVERHEAD)
 #define REFERENCES_MAX (1u << 22)
-#define PAGE 4096u
+#define PAGE           4096u
 
 /* The last `length` bytes of a pack, read so far. */
 struct ending {
@@ -27,7 +28,8 @@ struct ending {
     size_t length;
 };
 
-static int ending_read(struct repo *repo, struct ending *ending, uint64_t length, struct firn_error **err)
+static int ending_read(struct repo *repo, struct ending *ending, uint64_t length,
+                       struct firn_error **err)
 {
     uint64_t begin = ending->pack_length - length;
     begin -= begin % PAGE;
@@ -54,7 +56,8 @@ static int parse_tail(const struct ending *ending, struct pack_tail *tail, struc
     if (tail->length != ending->pack_length)
         return fail(err, FIRN_CORRUPT, "%s: it has %llu bytes, and should have %llu", ending->name,
                     (unsigned long long)ending->pack_length, (unsigned long long)tail->length);
-    uint64_t end = (uint64_t)tail->reference_count * FORMAT_ID_LENGTH + tail->trailer_length + PACK_END_LENGTH;
+    uint64_t end =
+        (uint64_t)tail->reference_count * FORMAT_ID_LENGTH + tail->trailer_length + PACK_END_LENGTH;
     if (tail->reference_count > REFERENCES_MAX || tail->trailer_length > TRAILER_MAX ||
         tail->trailer_length < CRYPT_OVERHEAD || tail->references < PACK_HEADER_LENGTH ||
         tail->references > tail->length || tail->length - tail->references != end)
@@ -62,8 +65,8 @@ static int parse_tail(const struct ending *ending, struct pack_tail *tail, struc
     return 0;
 }
 
-static int parse_header(struct repo *repo, const char *name, const uint8_t *bytes, const uint8_t *id,
-                        struct pack_trailer *trailer, struct firn_error **err)
+static int parse_header(struct repo *repo, const char *name, const uint8_t *bytes,
+                        const uint8_t *id, struct pack_trailer *trailer, struct firn_error **err)
 {
     struct cursor cursor = cursor_new(bytes, PACK_HEADER_LENGTH);
     const uint8_t *magic = cursor_bytes(&cursor, 8);
@@ -77,18 +80,21 @@ static int parse_header(struct repo *repo, const char *name, const uint8_t *byte
         cursor_le32(&cursor) != crypt_crc32c(0, bytes, PACK_HEADER_LENGTH - 4))
         return fail(err, FIRN_CORRUPT, "%s: its header is damaged", name);
     if (version != FORMAT_VERSION)
-        return fail(err, FIRN_INVALID, "%s: pack version %u; this Firn reads version %u: use a newer one", name, version,
-                    FORMAT_VERSION);
-    if (memcmp(repository, repo->id, FORMAT_ID_LENGTH) != 0 || memcmp(own_id, id, FORMAT_ID_LENGTH) != 0)
+        return fail(err, FIRN_INVALID,
+                    "%s: pack version %u; this Firn reads version %u: use a newer one", name,
+                    version, FORMAT_VERSION);
+    if (memcmp(repository, repo->id, FORMAT_ID_LENGTH) != 0 ||
+        memcmp(own_id, id, FORMAT_ID_LENGTH) != 0)
         return fail(err, FIRN_CORRUPT, "%s: it is another pack, or of another repository", name);
     if (class != FORMAT_DATA && class != FORMAT_META)
         return fail(err, FIRN_CORRUPT, "%s: unknown class %u", name, class);
-    trailer->class = (enum format_class)class;
+    trailer->class = (enum format_class) class;
     memcpy(trailer->id, id, FORMAT_ID_LENGTH);
     return 0;
 }
 
-static int parse_frames(struct pack_trailer *trailer, struct cursor *cursor, uint64_t end, struct firn_error **err)
+static int parse_frames(struct pack_trailer *trailer, struct cursor *cursor, uint64_t end,
+                        struct firn_error **err)
 {
     uint64_t offset = PACK_HEADER_LENGTH;
     uint32_t chunk = 0;
@@ -101,8 +107,9 @@ static int parse_frames(struct pack_trailer *trailer, struct cursor *cursor, uin
         frame->compressed = (count & PACK_COMPRESSED) != 0;
         frame->chunk_count = count & ~PACK_COMPRESSED;
         frame->first_chunk = chunk;
-        if (frame->stored <= CRYPT_OVERHEAD || frame->stored > FORMAT_CHUNK_MAX + CRYPT_OVERHEAD || frame->raw == 0 ||
-            frame->raw > FORMAT_CHUNK_MAX || (!frame->compressed && frame->stored - CRYPT_OVERHEAD != frame->raw) ||
+        if (frame->stored <= CRYPT_OVERHEAD || frame->stored > FORMAT_CHUNK_MAX + CRYPT_OVERHEAD ||
+            frame->raw == 0 || frame->raw > FORMAT_CHUNK_MAX ||
+            (!frame->compressed && frame->stored - CRYPT_OVERHEAD != frame->raw) ||
             frame->chunk_count == 0 || frame->chunk_count > trailer->chunk_count - chunk)
             return fail(err, FIRN_CORRUPT, "frame %u has impossible lengths", i);
         offset += frame->stored;
@@ -113,7 +120,8 @@ static int parse_frames(struct pack_trailer *trailer, struct cursor *cursor, uin
     return 0;
 }
 
-static int parse_chunks(struct pack_trailer *trailer, struct cursor *cursor, struct firn_error **err)
+static int parse_chunks(struct pack_trailer *trailer, struct cursor *cursor,
+                        struct firn_error **err)
 {
     for (uint32_t i = 0; i < trailer->frame_count; i++) {
         const struct pack_frame *frame = &trailer->frames[i];
@@ -125,10 +133,12 @@ static int parse_chunks(struct pack_trailer *trailer, struct cursor *cursor, str
             chunk->length = word & 0xffffff;
             chunk->frame = i;
             chunk->offset = (uint32_t)offset;
-            memcpy(chunk->fingerprint, cursor_bytes(cursor, FORMAT_FINGERPRINT_LENGTH), FORMAT_FINGERPRINT_LENGTH);
+            memcpy(chunk->fingerprint, cursor_bytes(cursor, FORMAT_FINGERPRINT_LENGTH),
+                   FORMAT_FINGERPRINT_LENGTH);
             offset += chunk->length;
             if (chunk->length == 0 || offset > frame->raw)
-                return fail(err, FIRN_CORRUPT, "chunk %u has an impossible length", frame->first_chunk + j);
+                return fail(err, FIRN_CORRUPT, "chunk %u has an impossible length",
+                            frame->first_chunk + j);
         }
         if (offset != frame->raw)
             return fail(err, FIRN_CORRUPT, "the chunks of frame %u do not fill it", i);
@@ -136,10 +146,10 @@ static int parse_chunks(struct pack_trailer *trailer, struct cursor *cursor, str
     return 0;
 }
 
-/* The opened trailer: u32 frames | u32 chunks | frames × (u32 stored, u32 raw, u32 chunks and flag) |
- * chunks × (u32 kind << 24 | length, fingerprint 32) */
-static int parse_plain(struct pack_trailer *trailer, const uint8_t *plain, size_t length, uint64_t end,
-                       struct firn_error **err)
+/* The opened trailer: u32 frames | u32 chunks | frames × (u32 stored, u32 raw, u32 chunks and flag)
+ * | chunks × (u32 kind << 24 | length, fingerprint 32) */
+static int parse_plain(struct pack_trailer *trailer, const uint8_t *plain, size_t length,
+                       uint64_t end, struct firn_error **err)
 {
     struct cursor cursor = cursor_new(plain, length);
     trailer->frame_count = cursor_le32(&cursor);
@@ -148,15 +158,18 @@ static int parse_plain(struct pack_trailer *trailer, const uint8_t *plain, size_
                         (uint64_t)trailer->chunk_count * PACK_CHUNK_RECORD;
     if (trailer->chunk_count > FORMAT_PACK_CHUNKS_MAX || expected != length)
         return fail(err, FIRN_CORRUPT, "the trailer's tables do not fill it");
-    if (mem_try((void **)&trailer->frames, trailer->frame_count, sizeof(*trailer->frames), "a trailer", err) < 0 ||
-        mem_try((void **)&trailer->chunks, trailer->chunk_count, sizeof(*trailer->chunks), "a trailer", err) < 0)
+    if (mem_try((void **)&trailer->frames, trailer->frame_count, sizeof(*trailer->frames),
+                "a trailer", err) < 0 ||
+        mem_try((void **)&trailer->chunks, trailer->chunk_count, sizeof(*trailer->chunks),
+                "a trailer", err) < 0)
         return -1;
     if (parse_frames(trailer, &cursor, end, err) < 0)
         return -1;
     return parse_chunks(trailer, &cursor, err);
 }
 
-static int trailer_unsealer(struct repo *repo, const uint8_t *keying, struct unsealer **out, struct firn_error **err)
+static int trailer_unsealer(struct repo *repo, const uint8_t *keying, struct unsealer **out,
+                            struct firn_error **err)
 {
     uint8_t key[FORMAT_KEY_LENGTH];
     int result = keyring_trailer_key(&repo->keyring, keying, key, err);
@@ -166,8 +179,9 @@ static int trailer_unsealer(struct repo *repo, const uint8_t *keying, struct uns
     return result;
 }
 
-static int open_trailer(struct repo *repo, struct pack_trailer *trailer, const struct pack_tail *tail,
-                        const uint8_t *references, const uint8_t *header, struct firn_error **err)
+static int open_trailer(struct repo *repo, struct pack_trailer *trailer,
+                        const struct pack_tail *tail, const uint8_t *references,
+                        const uint8_t *header, struct firn_error **err)
 {
     size_t references_length = (size_t)tail->reference_count * FORMAT_ID_LENGTH;
     auto_buf struct buf aad = buf_new(PACK_HEADER_LENGTH + references_length);
@@ -180,8 +194,8 @@ static int open_trailer(struct repo *repo, struct pack_trailer *trailer, const s
     struct unsealer *unsealer = NULL;
     if (trailer_unsealer(repo, trailer->keying, &unsealer, err) < 0)
         return -1;
-    int result = unsealer_open(unsealer, aad.data, aad.length, references + references_length, tail->trailer_length, plain,
-                               err);
+    int result = unsealer_open(unsealer, aad.data, aad.length, references + references_length,
+                               tail->trailer_length, plain, err);
     unsealer_free(unsealer);
     if (result < 0)
         return wrap(err, "the trailer");
@@ -190,8 +204,8 @@ static int open_trailer(struct repo *repo, struct pack_trailer *trailer, const s
     return parse_plain(trailer, plain, length, tail->references, err);
 }
 
-static int read_parts(struct repo *repo, struct ending *ending, const uint8_t *id, struct pack_trailer *trailer,
-                      struct firn_error **err)
+static int read_parts(struct repo *repo, struct ending *ending, const uint8_t *id,
+                      struct pack_trailer *trailer, struct firn_error **err)
 {
     struct pack_tail tail;
     if (store_stat(repo->store, ending->name, &ending->pack_length, err) < 0)
@@ -215,8 +229,8 @@ static int read_parts(struct repo *repo, struct ending *ending, const uint8_t *i
     return 0;
 }
 
-int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct pack_trailer **out,
-                      struct firn_error **err)
+int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
+                      struct pack_trailer **out, struct firn_error **err)
 {
     char name[PACK_NAME_LENGTH];
     pack_name(id, name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Frames are sealed straight into a staging area that is aligned for direct I/O; whole pages of it go to the store.
+ * Frames are sealed straight into a staging area that is aligned for direct I/O; whole pages of it
+ * go to the store.
  */
 #include "core/error.h"
 #include "core/mem.h"
@@ -13,9 +14,9 @@
 #include <assert.h>
 #include <openssl/crypto.h>
 
-#define PAGE 4096u
+#define PAGE        4096u
 #define STAGE_FLUSH (2u * 1024u * 1024u) /* written to the store once this much is staged */
-#define STAGE_SIZE (STAGE_FLUSH + 2u * FORMAT_CHUNK_MAX)
+#define STAGE_SIZE  (STAGE_FLUSH + 2u * FORMAT_CHUNK_MAX)
 
 struct pack_writer {
     struct repo *repo;
@@ -50,7 +51,7 @@ static void make_header(struct pack_writer *writer, enum format_class class, con
     auto_buf struct buf header = buf_new(PACK_HEADER_LENGTH);
     buf_append(&header, PACK_HEADER_MAGIC, 8);
     buf_le32(&header, FORMAT_VERSION);
-    buf_le32(&header, (uint32_t)class);
+    buf_le32(&header, (uint32_t) class);
     buf_append(&header, writer->repo->id, FORMAT_ID_LENGTH);
     buf_append(&header, writer->id, FORMAT_ID_LENGTH);
     buf_append(&header, keying, FORMAT_KEYING_LENGTH);
@@ -99,7 +100,8 @@ static int stage_grow(struct pack_writer *writer, size_t length, struct firn_err
     return stage_write(writer, writer->staged - writer->staged % PAGE, err);
 }
 
-static int stage_append(struct pack_writer *writer, const void *data, size_t length, struct firn_error **err)
+static int stage_append(struct pack_writer *writer, const void *data, size_t length,
+                        struct firn_error **err)
 {
     const uint8_t *from = data;
     while (length > 0) {
@@ -113,7 +115,8 @@ static int stage_append(struct pack_writer *writer, const void *data, size_t len
     return 0;
 }
 
-int pack_writer_open(struct repo *repo, enum format_class class, struct pack_writer **out, struct firn_error **err)
+int pack_writer_open(struct repo *repo, enum format_class class, struct pack_writer **out,
+                     struct firn_error **err)
 {
     struct pack_writer *writer = mem_zalloc(sizeof(*writer));
     writer->repo = repo;
@@ -123,7 +126,8 @@ int pack_writer_open(struct repo *repo, enum format_class class, struct pack_wri
     crypt_random(writer->id, sizeof(writer->id));
     char name[PACK_NAME_LENGTH];
     pack_name(writer->id, name);
-    if (make_keys(writer, class, err) < 0 || store_writer_open(repo->store, name, &writer->file, err) < 0 ||
+    if (make_keys(writer, class, err) < 0 ||
+        store_writer_open(repo->store, name, &writer->file, err) < 0 ||
         stage_append(writer, writer->header, PACK_HEADER_LENGTH, err) < 0) {
         writer_free(writer);
         return wrap(err, "begin a pack");
@@ -142,14 +146,16 @@ uint64_t pack_writer_stored(const struct pack_writer *writer)
     return writer->length;
 }
 
-int pack_writer_append(struct pack_writer *writer, const void *payload, size_t length, uint32_t raw, bool compressed,
-                       const struct pack_chunk *chunks, size_t chunk_count, struct firn_error **err)
+int pack_writer_append(struct pack_writer *writer, const void *payload, size_t length, uint32_t raw,
+                       bool compressed, const struct pack_chunk *chunks, size_t chunk_count,
+                       struct firn_error **err)
 {
     assert(length <= FORMAT_CHUNK_MAX && raw <= FORMAT_CHUNK_MAX && chunk_count > 0);
     uint8_t aad[PACK_FRAME_AAD];
     pack_frame_aad(writer->repo->id, writer->id, writer->frame_count, compressed, raw, aad);
     size_t sealed = length + CRYPT_OVERHEAD;
-    if (sealer_seal(writer->frames, aad, sizeof(aad), payload, length, writer->stage + writer->staged, err) < 0)
+    if (sealer_seal(writer->frames, aad, sizeof(aad), payload, length,
+                    writer->stage + writer->staged, err) < 0)
         return wrap(err, "seal a frame");
     buf_le32(&writer->frame_records, (uint32_t)sealed);
     buf_le32(&writer->frame_records, raw);
@@ -164,8 +170,8 @@ int pack_writer_append(struct pack_writer *writer, const void *payload, size_t l
 }
 
 /* Seals the trailer, with the header and the references as its associated data. */
-static int append_trailer(struct pack_writer *writer, const void *references, size_t references_length,
-                          size_t *sealed_length, struct firn_error **err)
+static int append_trailer(struct pack_writer *writer, const void *references,
+                          size_t references_length, size_t *sealed_length, struct firn_error **err)
 {
     size_t limit = 16 + writer->frame_records.length + writer->chunk_records.length;
     auto_buf struct buf plain = buf_new(limit);
@@ -174,19 +180,22 @@ static int append_trailer(struct pack_writer *writer, const void *references, si
     buf_append(&plain, writer->frame_records.data, writer->frame_records.length);
     buf_append(&plain, writer->chunk_records.data, writer->chunk_records.length);
     if (buf_check(&writer->frame_records, "frame table", err) < 0 ||
-        buf_check(&writer->chunk_records, "chunk table", err) < 0 || buf_check(&plain, "trailer", err) < 0)
+        buf_check(&writer->chunk_records, "chunk table", err) < 0 ||
+        buf_check(&plain, "trailer", err) < 0)
         return -1;
     auto_buf struct buf aad = buf_new(PACK_HEADER_LENGTH + references_length);
     buf_append(&aad, writer->header, PACK_HEADER_LENGTH);
     buf_append(&aad, references, references_length);
     *sealed_length = plain.length + CRYPT_OVERHEAD;
     auto_free uint8_t *sealed = mem_alloc(*sealed_length);
-    if (sealer_seal(writer->trailer, aad.data, aad.length, plain.data, plain.length, sealed, err) < 0)
+    if (sealer_seal(writer->trailer, aad.data, aad.length, plain.data, plain.length, sealed, err) <
+        0)
         return wrap(err, "seal a trailer");
     return stage_append(writer, sealed, *sealed_length, err);
 }
 
-static int append_tail(struct pack_writer *writer, const struct pack_tail *tail, struct firn_error **err)
+static int append_tail(struct pack_writer *writer, const struct pack_tail *tail,
+                       struct firn_error **err)
 {
     auto_buf struct buf bytes = buf_new(PACK_TAIL_LENGTH);
     buf_append(&bytes, PACK_TAIL_MAGIC, 8);
@@ -201,7 +210,8 @@ static int append_tail(struct pack_writer *writer, const struct pack_tail *tail,
     return stage_append(writer, bytes.data, bytes.length, err);
 }
 
-static int write_end(struct pack_writer *writer, const void *references, size_t count, struct firn_error **err)
+static int write_end(struct pack_writer *writer, const void *references, size_t count,
+                     struct firn_error **err)
 {
     struct pack_tail tail = {.references = writer->length, .reference_count = (uint32_t)count};
     size_t trailer = 0;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define WORKERS_MAX 8u
-#define ZERO_JOBS 64u /* submissions without a buffer that may wait */
+#define ZERO_JOBS   64u /* submissions without a buffer that may wait */
 
 void pipeline_fail_take(struct pipeline *pipeline, struct firn_error *error)
 {
@@ -44,7 +44,8 @@ static int fail_again(struct pipeline *pipeline, struct firn_error **err)
 /* ------------------------------------------------------------------------------------------------ threads */
 
 /* Does one piece of work; the lock is held on entry and on return. Returns false if there was none. */
-static bool work_once(struct pipeline *pipeline, struct fingerprinter *fingerprinter, struct compressor *compressor)
+static bool work_once(struct pipeline *pipeline, struct fingerprinter *fingerprinter,
+                      struct compressor *compressor)
 {
     struct firn_error *error = NULL;
     bool skip = pipeline->error != NULL;
@@ -73,8 +74,8 @@ static bool work_once(struct pipeline *pipeline, struct fingerprinter *fingerpri
     return false;
 }
 
-static int worker_tools(struct pipeline *pipeline, struct fingerprinter **fingerprinter, struct compressor **compressor,
-                        struct firn_error **err)
+static int worker_tools(struct pipeline *pipeline, struct fingerprinter **fingerprinter,
+                        struct compressor **compressor, struct firn_error **err)
 {
     uint8_t key[FORMAT_KEY_LENGTH];
     int result = keyring_fingerprint_key(&pipeline->repo->keyring, key, err);
@@ -215,8 +216,8 @@ static int start_threads(struct pipeline *pipeline, unsigned workers, struct fir
     return start_thread(pipeline, packing_thread, err);
 }
 
-int pipeline_new(struct repo *repo, struct index *index, int level, unsigned workers, struct pipeline **out,
-                 struct firn_error **err)
+int pipeline_new(struct repo *repo, struct index *index, int level, unsigned workers,
+                 struct pipeline **out, struct firn_error **err)
 {
     if (workers == 0)
         workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -331,7 +332,8 @@ static struct buffer *lent_buffer(struct pipeline *pipeline, const void *data)
 {
     uintptr_t distance = (uintptr_t)data - (uintptr_t)pipeline->buffer_memory;
     size_t number = distance / PIPELINE_BUFFER;
-    if (distance % PIPELINE_BUFFER != 0 || number >= pipeline->buffer_count || !pipeline->buffers[number].lent)
+    if (distance % PIPELINE_BUFFER != 0 || number >= pipeline->buffer_count ||
+        !pipeline->buffers[number].lent)
         return NULL;
     return &pipeline->buffers[number];
 }
@@ -400,8 +402,9 @@ static void queue_job(struct pipeline *pipeline, struct job *job)
     pthread_cond_signal(&pipeline->work);
 }
 
-int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner, enum format_chunk kind, uint64_t unit,
-                         void *data, const uint32_t *lengths, size_t count, struct firn_error **err)
+int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner,
+                         enum format_chunk kind, uint64_t unit, void *data, const uint32_t *lengths,
+                         size_t count, struct firn_error **err)
 {
     assert(count > 0 && count <= PIPELINE_CHUNKS);
     struct job *job = NULL;
@@ -425,8 +428,8 @@ int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner
     return result;
 }
 
-int pipeline_submit_zero(struct pipeline *pipeline, struct pipeline_owner *owner, uint64_t unit, uint64_t count,
-                         struct firn_error **err)
+int pipeline_submit_zero(struct pipeline *pipeline, struct pipeline_owner *owner, uint64_t unit,
+                         uint64_t count, struct firn_error **err)
 {
     struct job *job = NULL;
     pthread_mutex_lock(&pipeline->lock);

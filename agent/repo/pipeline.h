@@ -5,9 +5,9 @@
  *     capture ──buffers──▶ block ──▶ dedup ──frames──▶ compress ──▶ encrypt, pack ──▶ store
  *     (plugin's thread)   workers   1 thread          workers       1 thread
  *
- * Buffers keep their order: deduplication sees chunks in the order in which they were submitted and gives each new one its
- * place at once (packs are filled in that order), although hashing and compressing run side by side. Whoever submits waits
- * while all buffers are in use.
+ * Buffers keep their order: deduplication sees chunks in the order in which they were submitted and
+ * gives each new one its place at once (packs are filled in that order), although hashing and
+ * compressing run side by side. Whoever submits waits while all buffers are in use.
  */
 #ifndef REPO_PIPELINE_H
 #define REPO_PIPELINE_H
@@ -25,9 +25,9 @@ struct repo;
 
 #define PIPELINE_BUFFER (1024u * 1024u) /* bytes of a buffer */
 #define PIPELINE_CHUNKS 64u             /* most chunks in one buffer */
-/* So many buffers may be in the hands of a plugin, and so many being filled by the capture, before the pipeline itself could
- * run out of them and stand still. The capture sees to it. */
-#define PIPELINE_LENT_MAX FIRN_BUFFERS_MAX
+/* So many buffers may be in the hands of a plugin, and so many being filled by the capture, before
+ * the pipeline itself could run out of them and stand still. The capture sees to it. */
+#define PIPELINE_LENT_MAX   FIRN_BUFFERS_MAX
 #define PIPELINE_STAGES_MAX FIRN_OBJECTS_MAX
 
 /* Whose chunks they are. The callbacks run on the dedup thread, in the order of submission. */
@@ -35,12 +35,13 @@ struct pipeline_owner {
     /* Units from `unit` on come next: a chance to prepare the index. May be NULL. */
     void (*expect)(struct pipeline_owner *owner, uint64_t unit);
     /* Where units lie (PACK_NONE: zeros). -1 fails the whole pipeline. */
-    int (*place)(struct pipeline_owner *owner, const struct map_extent *extent, struct firn_error **err);
+    int (*place)(struct pipeline_owner *owner, const struct map_extent *extent,
+                 struct firn_error **err);
     uint64_t pending; /* the pipeline's own: submissions not yet placed */
 };
 
-int pipeline_new(struct repo *repo, struct index *index, int level, unsigned workers, struct pipeline **out,
-                 struct firn_error **err);
+int pipeline_new(struct repo *repo, struct index *index, int level, unsigned workers,
+                 struct pipeline **out, struct firn_error **err);
 /* Stops and throws away what was not finished. NULL is fine. */
 void pipeline_free(struct pipeline *pipeline);
 
@@ -51,11 +52,12 @@ int pipeline_buffer_check(struct pipeline *pipeline, const void *data, struct fi
 void pipeline_buffer_put(struct pipeline *pipeline, void *data);
 
 /* `count` chunks that stand one behind the other in the buffer (which is taken, also on error), units from `unit` on. */
-int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner, enum format_chunk kind, uint64_t unit,
-                         void *data, const uint32_t *lengths, size_t count, struct firn_error **err);
+int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner,
+                         enum format_chunk kind, uint64_t unit, void *data, const uint32_t *lengths,
+                         size_t count, struct firn_error **err);
 /* Units that are zero, in order with the rest. */
-int pipeline_submit_zero(struct pipeline *pipeline, struct pipeline_owner *owner, uint64_t unit, uint64_t count,
-                         struct firn_error **err);
+int pipeline_submit_zero(struct pipeline *pipeline, struct pipeline_owner *owner, uint64_t unit,
+                         uint64_t count, struct firn_error **err);
 /* Waits until everything that this owner submitted has been placed. */
 int pipeline_wait(struct pipeline *pipeline, struct pipeline_owner *owner, struct firn_error **err);
 /* Everything submitted becomes durable. Nothing may be submitted after it. */

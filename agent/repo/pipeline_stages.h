@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the stages of the pipeline share: pipeline.c (buffers, submission, threads), block.c (hashing), dedup.c (placing),
- * frame_stage.c (compressing, sealing, packing). Private to them.
+ * What the stages of the pipeline share: pipeline.c (buffers, submission, threads), block.c
+ * (hashing), dedup.c (placing), frame_stage.c (compressing, sealing, packing). Private to them.
  */
 #ifndef REPO_PIPELINE_STAGES_H
 #define REPO_PIPELINE_STAGES_H
@@ -43,8 +43,8 @@ struct job {
 struct open_pack {
     struct pack_writer *writer;
     uint32_t number;
-    uint32_t chunks;        /* places given out */
-    atomic_ullong stored;   /* bytes sealed so far */
+    uint32_t chunks;      /* places given out */
+    atomic_ullong stored; /* bytes sealed so far */
 };
 
 struct frame {
@@ -95,13 +95,13 @@ struct pipeline {
     pthread_t *threads;
     size_t thread_count;
     bool stopping;
-    bool finished; /* the end went through packing */
+    bool finished;            /* the end went through packing */
     struct firn_error *error; /* the first; from then on work is thrown away */
     struct pipeline_statistics statistics;
 };
 
-void pipeline_fail_take(struct pipeline *pipeline, struct firn_error *error); /* lock not held */
-bool pipeline_failed(struct pipeline *pipeline);                              /* lock not held */
+void pipeline_fail_take(struct pipeline *pipeline, struct firn_error *error);   /* lock not held */
+bool pipeline_failed(struct pipeline *pipeline);                                /* lock not held */
 void pipeline_buffer_release(struct pipeline *pipeline, struct buffer *buffer); /* lock held */
 
 /* block.c: fingerprints and zero test of one job. */
@@ -109,8 +109,9 @@ int block_hash(struct fingerprinter *fingerprinter, struct job *job, struct firn
 /* dedup.c: places the chunks of one job; the end closes frame and pack. */
 int dedup_place(struct pipeline *pipeline, struct job *job, struct firn_error **err);
 /* frame_stage.c */
-struct frame *frame_get(struct pipeline *pipeline);                        /* waits for a free one */
-void frame_queue(struct pipeline *pipeline, struct frame *frame);          /* hands it to the workers, or to packing */
+struct frame *frame_get(struct pipeline *pipeline); /* waits for a free one */
+void frame_queue(struct pipeline *pipeline,
+                 struct frame *frame); /* hands it to the workers, or to packing */
 int frame_compress(struct compressor *compressor, struct frame *frame, struct firn_error **err);
 int frame_pack(struct pipeline *pipeline, struct frame *frame, struct firn_error **err);
 void frame_release(struct pipeline *pipeline, struct frame *frame); /* lock held */

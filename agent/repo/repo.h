@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A repository: the object `config`, the keyring, and what the parts of the writer and the reader share: the table of packs.
+ * A repository: the object `config`, the keyring, and what the parts of the writer and the reader
+ * share: the table of packs.
  */
 #ifndef REPO_REPO_H
 #define REPO_REPO_H
@@ -28,8 +29,8 @@ struct repo {
     struct meta_shelf *meta;        /* meta.h: the meta packs that this process is writing */
 };
 
-/* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves nothing that looks like one.
- * CONFLICT if there is one already. */
+/* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves
+ * nothing that looks like one. CONFLICT if there is one already. */
 int repo_init(struct store *store, const struct key_credential *credential, const char *label,
               struct repo **out, struct firn_error **err);
 /* Reads `config`. NOTFOUND: no repository there. CORRUPT: not a config. INVALID: made by a newer Firn. */

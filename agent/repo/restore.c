@@ -5,13 +5,15 @@
 #include "repo.h"
 #include "restore_reader.h"
 
-int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start, unsigned workers,
-                 struct restore_reader **out, struct firn_error **err)
+int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start,
+                 unsigned workers, struct restore_reader **out, struct firn_error **err)
 {
     if (!repo->keyring.can_read)
-        return fail(err, FIRN_DENIED, "this key may write and not read: restore %s with a full key", object->name);
+        return fail(err, FIRN_DENIED, "this key may write and not read: restore %s with a full key",
+                    object->name);
     if (start > object->length)
-        return fail(err, FIRN_INVALID, "%s ends at %llu", object->name, (unsigned long long)object->length);
+        return fail(err, FIRN_INVALID, "%s ends at %llu", object->name,
+                    (unsigned long long)object->length);
     struct restore_reader *reader = mem_zalloc(sizeof(*reader));
     reader->repo = repo;
     reader->object = object;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Restore: reads objects of a snapshot back. A volume's map is resolved once, window by window in rising offset; inside a
- * window the frames are read in the order of the packs, by several threads, each frame once. Memory is fixed.
+ * Restore: reads objects of a snapshot back. A volume's map is resolved once, window by window in
+ * rising offset; inside a window the frames are read in the order of the packs, by several threads,
+ * each frame once. Memory is fixed.
  */
 #ifndef REPO_RESTORE_H
 #define REPO_RESTORE_H
@@ -17,19 +18,22 @@ struct firn_error;
 struct repo;
 struct restore_reader;
 
-/* start: a volume's first offset (a multiple of FORMAT_BLOCK_SIZE), or how many bytes of a stream to skip. workers: 0: one a
- * core. repo and object are borrowed. DENIED: the key is write-only. */
-int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start, unsigned workers,
-                 struct restore_reader **out, struct firn_error **err);
+/* start: a volume's first offset (a multiple of FORMAT_BLOCK_SIZE), or how many bytes of a stream
+ * to skip. workers: 0: one a core. repo and object are borrowed. DENIED: the key is write-only. */
+int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start,
+                 unsigned workers, struct restore_reader **out, struct firn_error **err);
 /* As next_extent in <firn/plugin.h>. Thread-safe. */
-int restore_next(struct restore_reader *reader, struct firn_extent *extent, struct firn_error **err);
+int restore_next(struct restore_reader *reader, struct firn_extent *extent,
+                 struct firn_error **err);
 void restore_release(struct restore_reader *reader, struct firn_extent *extent);
 /* Streams and documents, in order: bytes read, 0 at the end, -1. At the end the digest, if any, is proven (CORRUPT). */
-int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity, struct firn_error **err);
+int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity,
+                     struct firn_error **err);
 void restore_close(struct restore_reader *reader); /* NULL is fine */
 
 /* A whole document, appended to out. */
 struct buf;
-int restore_document(struct repo *repo, const struct snapshot_object *object, struct buf *out, struct firn_error **err);
+int restore_document(struct repo *repo, const struct snapshot_object *object, struct buf *out,
+                     struct firn_error **err);
 
 #endif

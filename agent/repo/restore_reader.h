@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What restore.c (the reader's life), restore_window.c (resolving), restore_volume.c (threads) and restore_stream.c share.
- * Private to them.
+ * What restore.c (the reader's life), restore_window.c (resolving), restore_volume.c (threads) and
+ * restore_stream.c share. Private to them.
  */
 #ifndef REPO_RESTORE_READER_H
 #define REPO_RESTORE_READER_H
@@ -31,8 +31,8 @@ struct window {
     uint64_t start; /* offset */
     struct piece *pieces;
     size_t piece_count;
-    size_t taken;      /* pieces that workers took */
-    size_t done;       /* pieces whose extents are all in the ready list */
+    size_t taken;       /* pieces that workers took */
+    size_t done;        /* pieces whose extents are all in the ready list */
     size_t undelivered; /* extents in the ready list */
     const struct pack_trailer **trailers;
     size_t trailer_count;
@@ -99,12 +99,14 @@ struct restore_reader {
     struct stream_reader stream;
 };
 
-/* restore_window.c: resolves the next stretch. Zeros come in *zeros as ready extents. Called by one thread at a time, without
- * the lock. */
-int window_resolve(struct restore_reader *reader, struct window **window, struct ready **zeros, struct firn_error **err);
+/* restore_window.c: resolves the next stretch. Zeros come in *zeros as ready extents. Called by one
+ * thread at a time, without the lock. */
+int window_resolve(struct restore_reader *reader, struct window **window, struct ready **zeros,
+                   struct firn_error **err);
 void window_free(struct repo *repo, struct window *window);
 
-int volume_open(struct restore_reader *reader, uint64_t start, unsigned workers, struct firn_error **err);
+int volume_open(struct restore_reader *reader, uint64_t start, unsigned workers,
+                struct firn_error **err);
 void volume_close(struct restore_reader *reader);
 int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error **err);
 void stream_close(struct restore_reader *reader);

@@ -56,15 +56,17 @@ static int next_extent(struct restore_reader *reader, struct firn_error **err)
     }
     const struct map_extent *extent = &stream->extent;
     if (extent->start != stream->unit || extent->pack == PACK_NONE)
-        return fail(err, FIRN_CORRUPT, "the map of %s has a hole at chunk %llu", reader->object->name,
-                    (unsigned long long)stream->unit);
+        return fail(err, FIRN_CORRUPT, "the map of %s has a hole at chunk %llu",
+                    reader->object->name, (unsigned long long)stream->unit);
     const struct pack_trailer *trailer = NULL;
     if (trailer_hold(reader->repo, extent->pack, &trailer, err) < 0)
         return -1;
     trailer_release(reader->repo, stream->trailer);
     stream->trailer = trailer;
-    if (extent->ordinal >= trailer->chunk_count || extent->count > trailer->chunk_count - extent->ordinal)
-        return fail(err, FIRN_CORRUPT, "the map of %s names chunks that a pack does not have", reader->object->name);
+    if (extent->ordinal >= trailer->chunk_count ||
+        extent->count > trailer->chunk_count - extent->ordinal)
+        return fail(err, FIRN_CORRUPT, "the map of %s names chunks that a pack does not have",
+                    reader->object->name);
     return 1;
 }
 
@@ -81,10 +83,12 @@ static int next_chunk(struct restore_reader *reader, struct firn_error **err)
     const struct pack_chunk *chunk = &trailer->chunks[stream->extent.ordinal];
     uint32_t through = trailer->chunks[stream->extent.ordinal + stream->extent.count - 1].frame;
     bool wanted = chunk->length > stream->skip;
-    bool here = stream->frame_valid && stream->frame_pack == stream->extent.pack && stream->frame_number == chunk->frame;
+    bool here = stream->frame_valid && stream->frame_pack == stream->extent.pack &&
+                stream->frame_number == chunk->frame;
     if (wanted && !here) {
         stream->frame_valid = false;
-        if (pack_reader_frame(stream->pack_reader, trailer, chunk->frame, through, stream->frame, err) < 0)
+        if (pack_reader_frame(stream->pack_reader, trailer, chunk->frame, through, stream->frame,
+                              err) < 0)
             return -1;
         stream->frame_valid = true;
         stream->frame_pack = stream->extent.pack;
@@ -116,12 +120,13 @@ static int prove_end(struct restore_reader *reader, struct firn_error **err)
     if (digester_finish(stream->digester, &digest, err) < 0)
         return -1;
     if (strcmp(digest, object->digest) != 0)
-        return fail(err, FIRN_CORRUPT, "%s has the digest %s, and should have %s", object->name, digest,
-                    object->digest);
+        return fail(err, FIRN_CORRUPT, "%s has the digest %s, and should have %s", object->name,
+                    digest, object->digest);
     return 0;
 }
 
-int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity, struct firn_error **err)
+int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity,
+                     struct firn_error **err)
 {
     struct stream_reader *stream = &reader->stream;
     if (reader->object->kind == FIRN_OBJECT_VOLUME)
@@ -145,7 +150,8 @@ int64_t restore_read(struct restore_reader *reader, void *data, size_t capacity,
     return (int64_t)part;
 }
 
-int restore_document(struct repo *repo, const struct snapshot_object *object, struct buf *out, struct firn_error **err)
+int restore_document(struct repo *repo, const struct snapshot_object *object, struct buf *out,
+                     struct firn_error **err)
 {
     if (object->kind == FIRN_OBJECT_VOLUME || object->length > DOCUMENT_MAX)
         return fail(err, FIRN_INVALID, "%s is no document", object->name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a volume: workers take batches of neighbouring frames from the oldest window, decode them, and put their extents in
- * the ready list; a worker that finds nothing to take resolves the next window.
+ * Reading a volume: workers take batches of neighbouring frames from the oldest window, decode
+ * them, and put their extents in the ready list; a worker that finds nothing to take resolves the
+ * next window.
  */
 #include "core/cancel.h"
 #include "core/mem.h"
@@ -11,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORKERS_MAX 8u
-#define WINDOWS_MAX 3u
+#define WORKERS_MAX  8u
+#define WINDOWS_MAX  3u
 #define BATCH_FRAMES 4u
 
 /* Pieces [first, first + count) of one window: neighbouring frames of one pack. */
@@ -53,7 +54,8 @@ static struct decoded *decoded_get(struct volume_reader *volume)
     pthread_mutex_lock(&volume->lock);
     while (volume->free_decoded == NULL && !volume->stopping && volume->error == NULL)
         pthread_cond_wait(&volume->work, &volume->lock);
-    struct decoded *decoded = volume->stopping || volume->error != NULL ? NULL : volume->free_decoded;
+    struct decoded *decoded =
+        volume->stopping || volume->error != NULL ? NULL : volume->free_decoded;
     if (decoded != NULL) {
         volume->free_decoded = decoded->next_free;
         decoded->holders = 1;
@@ -73,8 +75,8 @@ static void decoded_release(struct volume_reader *volume, struct decoded *decode
 }
 
 /* Puts one extent into the ready list; data NULL: zeros. */
-static void emit(struct restore_reader *reader, struct window *window, struct decoded *decoded, uint64_t offset,
-                 uint64_t length, const uint8_t *data)
+static void emit(struct restore_reader *reader, struct window *window, struct decoded *decoded,
+                 uint64_t offset, uint64_t length, const uint8_t *data)
 {
     struct volume_reader *volume = &reader->volume;
     if (offset >= reader->object->length)
@@ -94,8 +96,8 @@ static void emit(struct restore_reader *reader, struct window *window, struct de
 }
 
 /* One extent for a piece; a block that was stored short (the end of a volume that has since grown) is followed by zeros. */
-static void emit_piece(struct restore_reader *reader, struct window *window, const struct piece *piece,
-                       struct decoded *decoded)
+static void emit_piece(struct restore_reader *reader, struct window *window,
+                       const struct piece *piece, struct decoded *decoded)
 {
     const struct pack_chunk *chunks = &piece->trailer->chunks[piece->first_chunk];
     uint64_t begin = piece->unit * FORMAT_BLOCK_SIZE, length = 0;
@@ -117,8 +119,8 @@ static void emit_piece(struct restore_reader *reader, struct window *window, con
     }
 }
 
-static int decode_batch(struct restore_reader *reader, struct pack_reader *packs, const struct batch *batch,
-                        struct firn_error **err)
+static int decode_batch(struct restore_reader *reader, struct pack_reader *packs,
+                        const struct batch *batch, struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
     const struct piece *pieces = &batch->window->pieces[batch->first];
@@ -127,7 +129,8 @@ static int decode_batch(struct restore_reader *reader, struct pack_reader *packs
         struct decoded *decoded = decoded_get(volume);
         if (decoded == NULL)
             return fail(err, FIRN_CANCELLED, "the restore was given up");
-        int result = pack_reader_frame(packs, pieces[i].trailer, pieces[i].frame, through, decoded->data, err);
+        int result = pack_reader_frame(packs, pieces[i].trailer, pieces[i].frame, through,
+                                       decoded->data, err);
         size_t same = i;
         for (; same < batch->count && pieces[same].frame == pieces[i].frame; same++)
             if (result == 0)
@@ -258,16 +261,18 @@ static int start(struct restore_reader *reader, unsigned workers, struct firn_er
     return 0;
 }
 
-int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned workers, struct firn_error **err)
+int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned workers,
+                struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
     if (start_offset % FORMAT_BLOCK_SIZE != 0)
-        return fail(err, FIRN_INVALID, "%s: a volume is read from a multiple of %u bytes", reader->object->name,
-                    FORMAT_BLOCK_SIZE);
+        return fail(err, FIRN_INVALID, "%s: a volume is read from a multiple of %u bytes",
+                    reader->object->name, FORMAT_BLOCK_SIZE);
     if (workers == 0)
         workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     volume->position = start_offset;
-    if (map_cursor_open(reader->repo, &reader->object->map, start_offset / FORMAT_BLOCK_SIZE, &volume->cursor, err) < 0)
+    if (map_cursor_open(reader->repo, &reader->object->map, start_offset / FORMAT_BLOCK_SIZE,
+                        &volume->cursor, err) < 0)
         return -1;
     return start(reader, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
 }
@@ -305,7 +310,8 @@ void volume_close(struct restore_reader *reader)
 static void retire_windows(struct restore_reader *reader)
 {
     struct volume_reader *volume = &reader->volume;
-    while (volume->first_window != NULL && volume->first_window->done == volume->first_window->piece_count &&
+    while (volume->first_window != NULL &&
+           volume->first_window->done == volume->first_window->piece_count &&
            volume->first_window->undelivered == 0) {
         struct window *window = volume->first_window;
         volume->first_window = window->next;

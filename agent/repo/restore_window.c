@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resolving: turns the next stretch of a volume's map into pieces of frames, sorted so that each frame is read once and packs
- * are walked forward. Bounded by units and packs.
+ * Resolving: turns the next stretch of a volume's map into pieces of frames, sorted so that each
+ * frame is read once and packs are walked forward. Bounded by units and packs.
  */
 #include "core/mem.h"
 #include "repo.h"
@@ -29,14 +29,15 @@ static void add_zeros(struct ready **zeros, struct window *window, uint64_t begi
     if (begin >= end)
         return;
     struct ready *ready = mem_zalloc(sizeof(*ready));
-    *ready = (struct ready){.next = *zeros, .window = window, .offset = begin, .length = end - begin};
+    *ready =
+        (struct ready){.next = *zeros, .window = window, .offset = begin, .length = end - begin};
     *zeros = ready;
     window->undelivered++;
 }
 
 /* The trailer of the pack, held by the window. */
-static int window_trailer(struct repo *repo, struct window *window, uint32_t pack, const struct pack_trailer **out,
-                          struct firn_error **err)
+static int window_trailer(struct repo *repo, struct window *window, uint32_t pack,
+                          const struct pack_trailer **out, struct firn_error **err)
 {
     for (size_t i = window->piece_count; i > 0 && i + 16 > window->piece_count; i--) {
         if (window->pieces[i - 1].pack == pack) {
@@ -68,14 +69,15 @@ static int check_chunks(const struct restore_reader *reader, const struct pack_t
     char name[PACK_NAME_LENGTH];
     pack_name(trailer->id, name);
     return fits ? 0
-                : fail(err, FIRN_CORRUPT, "the map of %s names chunks %u to %llu of %s, which has no such blocks",
-                       reader->object->name, extent->ordinal, (unsigned long long)(extent->ordinal + extent->count - 1),
-                       name);
+                : fail(err, FIRN_CORRUPT,
+                       "the map of %s names chunks %u to %llu of %s, which has no such blocks",
+                       reader->object->name, extent->ordinal,
+                       (unsigned long long)(extent->ordinal + extent->count - 1), name);
 }
 
 /* Adds the frames that an extent lies in. */
-static int add_pieces(struct restore_reader *reader, struct window *window, const struct map_extent *extent,
-                      struct firn_error **err)
+static int add_pieces(struct restore_reader *reader, struct window *window,
+                      const struct map_extent *extent, struct firn_error **err)
 {
     const struct pack_trailer *trailer = NULL;
     if (window_trailer(reader->repo, window, extent->pack, &trailer, err) < 0 ||
@@ -111,7 +113,8 @@ static int by_frame(const void *a, const void *b)
 }
 
 /* The next extent to resolve, cut off at `units` units: 1; 0: none is left. */
-static int next_extent(struct restore_reader *reader, uint64_t units, struct map_extent *out, struct firn_error **err)
+static int next_extent(struct restore_reader *reader, uint64_t units, struct map_extent *out,
+                       struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
     if (volume->ahead.count == 0) {
@@ -142,7 +145,8 @@ static bool cut_to_length(struct map_extent *extent, uint64_t length)
     return true;
 }
 
-static int fill(struct restore_reader *reader, struct window *window, struct ready **zeros, struct firn_error **err)
+static int fill(struct restore_reader *reader, struct window *window, struct ready **zeros,
+                struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
     uint64_t length = reader->object->length, units = 0, zeros_from = volume->position;
@@ -174,7 +178,8 @@ static int fill(struct restore_reader *reader, struct window *window, struct rea
     return 0;
 }
 
-int window_resolve(struct restore_reader *reader, struct window **out, struct ready **zeros, struct firn_error **err)
+int window_resolve(struct restore_reader *reader, struct window **out, struct ready **zeros,
+                   struct firn_error **err)
 {
     struct window *window = mem_zalloc(sizeof(*window));
     window->start = reader->volume.position;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A key slot, as the object keys/ID holds it: JSON in the clear, and the sealed keyring in it. keys.h is what others use.
+ * A key slot, as the object keys/ID holds it: JSON in the clear, and the sealed keyring in it.
+ * keys.h is what others use.
  *
- * Associated data of the seal: u8 FORMAT_SLOT | repository (16) | id of the slot (16) | u8 kind | u8 role | u64 created (ms) |
- * u32 rounds | label. What else the slot says (salt, exchange, wrapped) the key depends on already.
+ * Associated data of the seal: u8 FORMAT_SLOT | repository (16) | id of the slot (16) | u8 kind |
+ * u8 role | u64 created (ms) | u32 rounds | label. What else the slot says (salt, exchange,
+ * wrapped) the key depends on already.
  */
 #ifndef REPO_SLOT_H
 #define REPO_SLOT_H

@@ -21,10 +21,10 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#define MAGIC "FIRNSNAP"
+#define MAGIC        "FIRNSNAP"
 #define FIXED_LENGTH 208u /* before the references */
 #define SNAPSHOT_MAX (256u * 1024u * 1024u)
-#define NAME_LENGTH (10 + FORMAT_ID_TEXT) /* "snapshots/…" */
+#define NAME_LENGTH  (10 + FORMAT_ID_TEXT) /* "snapshots/…" */
 
 static void snapshot_name(const uint8_t id[FORMAT_ID_LENGTH], char out[NAME_LENGTH])
 {
@@ -109,8 +109,8 @@ static void collect_references(struct repo *repo, const struct snapshot *snapsho
     }
 }
 
-static int make_body(struct repo *repo, const struct snapshot *snapshot, struct buf *body, uint32_t *raw,
-                     struct firn_error **err)
+static int make_body(struct repo *repo, const struct snapshot *snapshot, struct buf *body,
+                     uint32_t *raw, struct firn_error **err)
 {
     auto_json struct json_object *json = snapshot_body_write(repo, snapshot);
     auto_buf struct buf text = buf_new(SNAPSHOT_MAX);
@@ -122,7 +122,8 @@ static int make_body(struct repo *repo, const struct snapshot *snapshot, struct 
 }
 
 static void write_front(struct repo *repo, const struct snapshot *snapshot, const uint8_t *keying,
-                        const struct buf *references, uint32_t sealed, uint32_t raw, struct buf *out)
+                        const struct buf *references, uint32_t sealed, uint32_t raw,
+                        struct buf *out)
 {
     buf_append(out, MAGIC, 8);
     buf_le32(out, FORMAT_VERSION);
@@ -135,7 +136,8 @@ static void write_front(struct repo *repo, const struct snapshot *snapshot, cons
     buf_le32(out, raw);
 }
 
-static int seal_body(const uint8_t *key, struct buf *out, const struct buf *body, struct firn_error **err)
+static int seal_body(const uint8_t *key, struct buf *out, const struct buf *body,
+                     struct firn_error **err)
 {
     struct sealer *sealer = NULL;
     size_t length = body->length + CRYPT_OVERHEAD;
@@ -149,7 +151,8 @@ static int seal_body(const uint8_t *key, struct buf *out, const struct buf *body
     return result;
 }
 
-static int encode(struct repo *repo, const struct snapshot *snapshot, struct buf *out, struct firn_error **err)
+static int encode(struct repo *repo, const struct snapshot *snapshot, struct buf *out,
+                  struct firn_error **err)
 {
     auto_buf struct buf body = buf_new(SNAPSHOT_MAX);
     auto_buf struct buf references = buf_new(SNAPSHOT_MAX);
@@ -160,7 +163,8 @@ static int encode(struct repo *repo, const struct snapshot *snapshot, struct buf
     collect_references(repo, snapshot, &references);
     int result = keyring_new_key(&repo->keyring, FORMAT_META, keying, key, err);
     if (result == 0) {
-        write_front(repo, snapshot, keying, &references, (uint32_t)(body.length + CRYPT_OVERHEAD), raw, out);
+        write_front(repo, snapshot, keying, &references, (uint32_t)(body.length + CRYPT_OVERHEAD),
+                    raw, out);
         result = seal_body(key, out, &body, err);
     }
     OPENSSL_cleanse(key, sizeof(key));
@@ -180,7 +184,8 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
     hex_encode(snapshot->id, FORMAT_ID_LENGTH, snapshot->id_text);
     char name[NAME_LENGTH];
     snapshot_name(snapshot->id, name);
-    if (encode(repo, snapshot, &bytes, err) < 0 || store_put(repo->store, name, bytes.data, bytes.length, err) < 0)
+    if (encode(repo, snapshot, &bytes, err) < 0 ||
+        store_put(repo->store, name, bytes.data, bytes.length, err) < 0)
         return wrap(err, "write the snapshot");
     return 0;
 }
@@ -198,8 +203,8 @@ struct parts {
     size_t front; /* bytes in front of sealed */
 };
 
-static int take_apart(struct repo *repo, const uint8_t *id, const struct buf *bytes, struct parts *parts,
-                      struct firn_error **err)
+static int take_apart(struct repo *repo, const uint8_t *id, const struct buf *bytes,
+                      struct parts *parts, struct firn_error **err)
 {
     struct cursor cursor = cursor_new(bytes->data, bytes->length);
     const uint8_t *magic = cursor_bytes(&cursor, 8);
@@ -218,17 +223,18 @@ static int take_apart(struct repo *repo, const uint8_t *id, const struct buf *by
         crc != crypt_crc32c(0, bytes->data, bytes->length - 4))
         return fail(err, FIRN_CORRUPT, "it is damaged or cut off");
     if (version != FORMAT_VERSION)
-        return fail(err, FIRN_INVALID, "version %u; this Firn reads version %u: use a newer one", version,
-                    FORMAT_VERSION);
-    if (memcmp(repository, repo->id, FORMAT_ID_LENGTH) != 0 || memcmp(own_id, id, FORMAT_ID_LENGTH) != 0)
+        return fail(err, FIRN_INVALID, "version %u; this Firn reads version %u: use a newer one",
+                    version, FORMAT_VERSION);
+    if (memcmp(repository, repo->id, FORMAT_ID_LENGTH) != 0 ||
+        memcmp(own_id, id, FORMAT_ID_LENGTH) != 0)
         return fail(err, FIRN_CORRUPT, "it is another snapshot, or of another repository");
     if (parts->sealed_length < CRYPT_OVERHEAD || parts->raw > SNAPSHOT_MAX)
         return fail(err, FIRN_CORRUPT, "it states impossible lengths");
     return 0;
 }
 
-static int open_body(struct repo *repo, const struct parts *parts, const struct buf *bytes, struct buf *text,
-                     struct firn_error **err)
+static int open_body(struct repo *repo, const struct parts *parts, const struct buf *bytes,
+                     struct buf *text, struct firn_error **err)
 {
     uint8_t key[FORMAT_KEY_LENGTH];
     struct unsealer *unsealer = NULL;
@@ -239,7 +245,8 @@ static int open_body(struct repo *repo, const struct parts *parts, const struct 
         result = unsealer_new(key, &unsealer, err);
     OPENSSL_cleanse(key, sizeof(key));
     if (result == 0)
-        result = unsealer_open(unsealer, bytes->data, parts->front, parts->sealed, parts->sealed_length, body, err);
+        result = unsealer_open(unsealer, bytes->data, parts->front, parts->sealed,
+                               parts->sealed_length, body, err);
     unsealer_free(unsealer);
     return result < 0 ? -1 : compress_undo(body, length, true, parts->raw, text, err);
 }
@@ -252,18 +259,21 @@ static int fetch(struct repo *repo, const char *name, struct buf *bytes, struct 
     if (length < FIXED_LENGTH || length > SNAPSHOT_MAX)
         return fail(err, FIRN_CORRUPT, "it has %llu bytes", (unsigned long long)length);
     auto_free void *data = NULL;
-    if (mem_try(&data, length, 1, "a snapshot", err) < 0 || store_get(repo->store, name, 0, data, length, err) < 0)
+    if (mem_try(&data, length, 1, "a snapshot", err) < 0 ||
+        store_get(repo->store, name, 0, data, length, err) < 0)
         return -1;
     buf_append(bytes, data, length);
     return buf_check(bytes, "snapshot", err);
 }
 
-static int read_snapshot(struct repo *repo, const char *name, struct snapshot *snapshot, struct firn_error **err)
+static int read_snapshot(struct repo *repo, const char *name, struct snapshot *snapshot,
+                         struct firn_error **err)
 {
     auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
     auto_buf struct buf text = buf_new(SNAPSHOT_MAX);
     struct parts parts;
-    if (fetch(repo, name, &bytes, err) < 0 || take_apart(repo, snapshot->id, &bytes, &parts, err) < 0 ||
+    if (fetch(repo, name, &bytes, err) < 0 ||
+        take_apart(repo, snapshot->id, &bytes, &parts, err) < 0 ||
         open_body(repo, &parts, &bytes, &text, err) < 0)
         return -1;
     auto_json struct json_object *json = NULL;
@@ -272,7 +282,8 @@ static int read_snapshot(struct repo *repo, const char *name, struct snapshot *s
     return snapshot_body_read(repo, json, snapshot, err);
 }
 
-int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out, struct firn_error **err)
+int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
+                  struct firn_error **err)
 {
     char name[NAME_LENGTH];
     snapshot_name(id, name);
@@ -287,8 +298,8 @@ int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct 
     return 0;
 }
 
-int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint8_t (**out)[FORMAT_ID_LENGTH],
-                        size_t *count, struct firn_error **err)
+int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
+                        uint8_t (**out)[FORMAT_ID_LENGTH], size_t *count, struct firn_error **err)
 {
     char name[NAME_LENGTH];
     snapshot_name(id, name);

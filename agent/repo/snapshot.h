@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: one small object each, written last. In the clear: repository, id, and the packs it relies on directly (whose
- * own references, for meta packs, name the rest). Sealed under the index key: everything else, as JSON.
+ * Snapshots: one small object each, written last. In the clear: repository, id, and the packs it
+ * relies on directly (whose own references, for meta packs, name the rest). Sealed under the index
+ * key: everything else, as JSON.
  */
 #ifndef REPO_SNAPSHOT_H
 #define REPO_SNAPSHOT_H
@@ -34,7 +35,7 @@ struct snapshot {
     char *hostname; /* where the capture ran */
     char **tags;
     size_t tag_count;
-    int64_t started;   /* ms since 1970 */
+    int64_t started; /* ms since 1970 */
     int64_t committed;
     uint8_t parent[FORMAT_ID_LENGTH]; /* zero: none */
     char *state;                      /* JSON left by the plugin, or NULL */
@@ -53,7 +54,7 @@ struct snapshot {
 };
 
 struct snapshot *snapshot_new(const char *item);
-void snapshot_free(struct snapshot *snapshot); /* NULL is fine */
+void snapshot_free(struct snapshot *snapshot);             /* NULL is fine */
 void snapshot_object_free(struct snapshot_object *object); /* what it holds, not itself */
 #define auto_snapshot __attribute__((cleanup(snapshot_free_pointer)))
 void snapshot_free_pointer(struct snapshot **snapshot);
@@ -64,21 +65,23 @@ bool snapshot_has_parent(const struct snapshot *snapshot);
 /* Writes it: the commit point. Fills in the id. committed: now, if it is not later than that already. */
 int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_error **err);
 /* By id. NOTFOUND, CORRUPT. */
-int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out, struct firn_error **err);
+int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
+                  struct firn_error **err);
 /* All snapshots, oldest first. One that cannot be read is passed to `damaged` (may be NULL: then it is an error). */
 typedef void snapshot_damaged(void *context, const char *name, const struct firn_error *why);
 /* For callers that look for the others: passes over damaged ones without a word. */
 void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why);
-int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context, struct snapshot ***out, size_t *count,
-                  struct firn_error **err);
+int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context,
+                  struct snapshot ***out, size_t *count, struct firn_error **err);
 void snapshot_list_free(struct snapshot **snapshots, size_t count);
-/* "latest", "latest:SOURCE", a full id or a unique prefix of at least 4 digits. NOTFOUND; CONFLICT names the candidates of an
- * ambiguous prefix. */
-int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out, struct firn_error **err);
+/* "latest", "latest:SOURCE", a full id or a unique prefix of at least 4 digits. NOTFOUND; CONFLICT
+ * names the candidates of an ambiguous prefix. */
+int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out,
+                     struct firn_error **err);
 int snapshot_remove(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct firn_error **err);
 /* The packs that a stored snapshot states in the clear: needs no key. *out: count ids in a row, free() it. */
-int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint8_t (**out)[FORMAT_ID_LENGTH],
-                        size_t *count, struct firn_error **err);
+int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
+                        uint8_t (**out)[FORMAT_ID_LENGTH], size_t *count, struct firn_error **err);
 /* Everything about it for a reader: what `firn show -o json` prints. */
 struct json_object *snapshot_to_json(const struct snapshot *snapshot);
 /* "filesystem-consistent" …; "volume" … Static. */

@@ -10,11 +10,13 @@
 
 #include <string.h>
 
-static const char *const KINDS[] = {
-    [FIRN_OBJECT_VOLUME] = "volume", [FIRN_OBJECT_STREAM] = "stream", [FIRN_OBJECT_DOCUMENT] = "document"};
+static const char *const KINDS[] = {[FIRN_OBJECT_VOLUME] = "volume",
+                                    [FIRN_OBJECT_STREAM] = "stream",
+                                    [FIRN_OBJECT_DOCUMENT] = "document"};
 static const char *const CONSISTENCIES[] = {[FIRN_CRASH_CONSISTENT] = "crash-consistent",
                                             [FIRN_FILESYSTEM_CONSISTENT] = "filesystem-consistent",
-                                            [FIRN_APPLICATION_CONSISTENT] = "application-consistent"};
+                                            [FIRN_APPLICATION_CONSISTENT] =
+                                                "application-consistent"};
 
 const char *snapshot_consistency_name(enum firn_consistency consistency)
 {
@@ -115,7 +117,8 @@ static int find_name(const char *const *names, size_t count, const char *name)
     return 0;
 }
 
-static int read_figures(struct json_object *json, struct snapshot *snapshot, struct firn_error **err)
+static int read_figures(struct json_object *json, struct snapshot *snapshot,
+                        struct firn_error **err)
 {
     uint64_t packs = 0;
     if (json_get_uint(json, "figures.bytes_total", &snapshot->bytes_total, err) < 0 ||
@@ -147,13 +150,14 @@ static int read_tags(struct json_object *json, struct snapshot *snapshot, struct
 static int read_common(struct json_object *json, struct snapshot *snapshot, struct firn_error **err)
 {
     const char *item = NULL, *consistency = NULL, *method = NULL;
-    if (json_get_string(json, "item", &item, err) < 0 || json_get_string(json, "method", &method, err) < 0 ||
+    if (json_get_string(json, "item", &item, err) < 0 ||
+        json_get_string(json, "method", &method, err) < 0 ||
         json_get_string(json, "consistency", &consistency, err) < 0 ||
         json_get_int(json, "started", &snapshot->started, err) < 0 ||
         json_get_int(json, "committed", &snapshot->committed, err) < 0 ||
         json_get_int(json, "point_in_time", &snapshot->point_in_time, err) < 0 ||
-        json_get_int(json, "frozen_ms", &snapshot->frozen, err) < 0 || read_figures(json, snapshot, err) < 0 ||
-        read_tags(json, snapshot, err) < 0)
+        json_get_int(json, "frozen_ms", &snapshot->frozen, err) < 0 ||
+        read_figures(json, snapshot, err) < 0 || read_tags(json, snapshot, err) < 0)
         return -1;
     snapshot->item = mem_strdup(item);
     snapshot->method = mem_strdup(method);
@@ -173,7 +177,8 @@ static int read_object(struct repo *repo, struct json_object *json, struct snaps
                        struct firn_error **err)
 {
     const char *kind = NULL, *name = NULL, *media_type = NULL;
-    if (json_get_string(json, "kind", &kind, err) < 0 || json_get_string(json, "name", &name, err) < 0 ||
+    if (json_get_string(json, "kind", &kind, err) < 0 ||
+        json_get_string(json, "name", &name, err) < 0 ||
         json_get_string(json, "media_type", &media_type, err) < 0 ||
         json_get_uint(json, "length", &object->length, err) < 0)
         return -1;
@@ -186,7 +191,8 @@ static int read_object(struct repo *repo, struct json_object *json, struct snaps
     return map_from_json(repo, json_at(json, "map"), &object->map, err);
 }
 
-int snapshot_body_read(struct repo *repo, struct json_object *json, struct snapshot *snapshot, struct firn_error **err)
+int snapshot_body_read(struct repo *repo, struct json_object *json, struct snapshot *snapshot,
+                       struct firn_error **err)
 {
     struct json_object *objects = NULL;
     if (read_common(json, snapshot, err) < 0 || json_get_array(json, "objects", &objects, err) < 0)
@@ -195,7 +201,8 @@ int snapshot_body_read(struct repo *repo, struct json_object *json, struct snaps
     snapshot->objects = mem_array(count, sizeof(*snapshot->objects));
     for (size_t i = 0; i < count; i++) {
         snapshot->object_count = i + 1;
-        if (read_object(repo, json_object_array_get_idx(objects, i), &snapshot->objects[i], err) < 0)
+        if (read_object(repo, json_object_array_get_idx(objects, i), &snapshot->objects[i], err) <
+            0)
             return -1;
     }
     return 0;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define PREFIX "snapshots/"
+#define PREFIX            "snapshots/"
 #define PREFIX_DIGITS_MIN 4u
 
 struct ids {
@@ -37,14 +37,15 @@ static int collect_id(void *context, const struct store_entry *entry, struct fir
 
 static int by_time(const void *a, const void *b)
 {
-    const struct snapshot *left = *(struct snapshot *const *)a, *right = *(struct snapshot *const *)b;
+    const struct snapshot *left = *(struct snapshot *const *)a,
+                          *right = *(struct snapshot *const *)b;
     if (left->committed != right->committed)
         return left->committed < right->committed ? -1 : 1;
     return memcmp(left->id, right->id, FORMAT_ID_LENGTH);
 }
 
-static int read_all(struct repo *repo, const struct ids *ids, snapshot_damaged *damaged, void *context,
-                    struct snapshot **list, size_t *count, struct firn_error **err)
+static int read_all(struct repo *repo, const struct ids *ids, snapshot_damaged *damaged,
+                    void *context, struct snapshot **list, size_t *count, struct firn_error **err)
 {
     for (size_t i = 0; i < ids->count; i++) {
         struct firn_error *why = NULL;
@@ -70,8 +71,8 @@ static int read_all(struct repo *repo, const struct ids *ids, snapshot_damaged *
     return 0;
 }
 
-int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context, struct snapshot ***out, size_t *count,
-                  struct firn_error **err)
+int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context,
+                  struct snapshot ***out, size_t *count, struct firn_error **err)
 {
     struct ids ids = {.prefix = ""};
     int result = store_list(repo->store, PREFIX, collect_id, &ids, err);
@@ -98,7 +99,6 @@ void snapshot_list_free(struct snapshot **snapshots, size_t count)
     free(snapshots);
 }
 
-
 void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why)
 {
     (void)context;
@@ -107,7 +107,8 @@ void snapshot_skip_damaged(void *context, const char *name, const struct firn_er
 }
 
 /* The newest snapshot of the item, or of all. */
-static int resolve_latest(struct repo *repo, const char *item, struct snapshot **out, struct firn_error **err)
+static int resolve_latest(struct repo *repo, const char *item, struct snapshot **out,
+                          struct firn_error **err)
 {
     struct snapshot **list = NULL;
     size_t count = 0;
@@ -130,13 +131,16 @@ static int fail_ambiguous(const char *text, const struct ids *ids, struct firn_e
         buf_puts(&names, i == 0 ? "" : ", ");
         buf_hex(&names, ids->id[i], 6);
     }
-    return fail(err, FIRN_CONFLICT, "%s stands for %zu snapshots: %s", text, ids->count, buf_text(&names));
+    return fail(err, FIRN_CONFLICT, "%s stands for %zu snapshots: %s", text, ids->count,
+                buf_text(&names));
 }
 
-static int resolve_prefix(struct repo *repo, const char *text, struct snapshot **out, struct firn_error **err)
+static int resolve_prefix(struct repo *repo, const char *text, struct snapshot **out,
+                          struct firn_error **err)
 {
     if (strspn(text, "0123456789abcdef") != strlen(text) || strlen(text) < PREFIX_DIGITS_MIN)
-        return fail(err, FIRN_INVALID, "%s is no snapshot: give an id (at least %u digits), latest, or latest:SOURCE",
+        return fail(err, FIRN_INVALID,
+                    "%s is no snapshot: give an id (at least %u digits), latest, or latest:SOURCE",
                     text, PREFIX_DIGITS_MIN);
     struct ids ids = {.prefix = text};
     int result = store_list(repo->store, PREFIX, collect_id, &ids, err);
@@ -150,7 +154,8 @@ static int resolve_prefix(struct repo *repo, const char *text, struct snapshot *
     return result;
 }
 
-int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out, struct firn_error **err)
+int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out,
+                     struct firn_error **err)
 {
     *out = NULL;
     if (strcmp(text, "latest") == 0)

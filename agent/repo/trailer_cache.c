@@ -46,7 +46,8 @@ void trailer_cache_free(struct trailer_cache *cache)
 static size_t trailer_bytes(const struct pack_trailer *trailer)
 {
     return sizeof(*trailer) + trailer->frame_count * sizeof(*trailer->frames) +
-           trailer->chunk_count * sizeof(*trailer->chunks) + trailer->reference_count * sizeof(*trailer->references);
+           trailer->chunk_count * sizeof(*trailer->chunks) +
+           trailer->reference_count * sizeof(*trailer->references);
 }
 
 static struct slot *find(struct trailer_cache *cache, uint32_t pack)
@@ -70,7 +71,8 @@ static struct slot *oldest(struct trailer_cache *cache)
     struct slot *found = NULL;
     for (size_t i = 0; i < CACHE_SLOTS; i++) {
         struct slot *slot = &cache->slots[i];
-        if (slot->trailer != NULL && slot->holders == 0 && (found == NULL || slot->used < found->used))
+        if (slot->trailer != NULL && slot->holders == 0 &&
+            (found == NULL || slot->used < found->used))
             found = slot;
     }
     return found;
@@ -98,7 +100,8 @@ static const struct pack_trailer *hold_slot(struct trailer_cache *cache, struct 
     return slot->trailer;
 }
 
-int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out, struct firn_error **err)
+int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out,
+                 struct firn_error **err)
 {
     struct trailer_cache *cache = repo->trailers;
     pthread_mutex_lock(&cache->lock);
@@ -126,7 +129,8 @@ int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **o
     pthread_mutex_unlock(&cache->lock);
     if (*out == NULL) {
         pack_trailer_free(trailer);
-        return fail(err, FIRN_INTERNAL, "more than %u pack trailers are in use at once", CACHE_SLOTS);
+        return fail(err, FIRN_INTERNAL, "more than %u pack trailers are in use at once",
+                    CACHE_SLOTS);
     }
     return 0;
 }

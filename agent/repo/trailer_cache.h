@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cache of pack trailers for reading: the ones used last, so that neighbouring extents cost one read of the trailer.
- * Thread-safe; memory is bounded by bytes, but what is held is never dropped.
+ * A cache of pack trailers for reading: the ones used last, so that neighbouring extents cost one
+ * read of the trailer. Thread-safe; memory is bounded by bytes, but what is held is never dropped.
  */
 #ifndef REPO_TRAILER_CACHE_H
 #define REPO_TRAILER_CACHE_H
@@ -17,7 +17,8 @@ struct trailer_cache *trailer_cache_new(void);
 void trailer_cache_free(struct trailer_cache *cache); /* NULL is fine */
 
 /* Holds the trailer of a pack until trailer_release(). */
-int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out, struct firn_error **err);
+int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out,
+                 struct firn_error **err);
 void trailer_release(struct repo *repo, const struct pack_trailer *trailer); /* NULL is fine */
 
 #endif

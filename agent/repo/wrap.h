@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Wrapping: how the key that seals a slot comes out of what a user presents. What is needed for it besides the secret is kept
- * in the slot in the clear:
+ * Wrapping: how the key that seals a slot comes out of what a user presents. What is needed for it
+ * besides the secret is kept in the slot in the clear:
  *
  *     file         HKDF(key in the file,               salt, "firn slot file v1 REPOSITORY")
  *     passphrase   HKDF(PBKDF2(passphrase, salt, rounds), salt, "firn slot passphrase v1 REPOSITORY")
@@ -40,8 +40,8 @@ struct wrap {
 /* A fresh wrapping for the credential, and the key. INVALID: the credential is no good. */
 int wrap_make(const uint8_t repository[FORMAT_ID_LENGTH], const struct key_credential *credential,
               struct wrap *out, uint8_t key[FORMAT_KEY_LENGTH], struct firn_error **err);
-/* The key again. DENIED: certainly not this credential's. A wrong secret may also give a wrong key, which the seal shows.
- * INVALID: the credential is no good. CORRUPT: the wrapping is none. */
+/* The key again. DENIED: certainly not this credential's. A wrong secret may also give a wrong key,
+ * which the seal shows. INVALID: the credential is no good. CORRUPT: the wrapping is none. */
 int wrap_open(const uint8_t repository[FORMAT_ID_LENGTH], const struct key_credential *credential,
               const struct wrap *wrap, uint8_t key[FORMAT_KEY_LENGTH], struct firn_error **err);
 

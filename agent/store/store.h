@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A store: named, immutable objects. Knows nothing of what they hold. Two exist: a local directory (local.c) and S3.
+ * A store: named, immutable objects. Knows nothing of what they hold. Two exist: a local directory
+ * (local.c) and S3.
  *
- * Names are relative paths of [a-z0-9./-], for example "packs/3f/3f9c…". An object is put whole: a reader sees all of it or
- * nothing, also after a crash of writer or machine. put and store_writer_finish return only when the object is durable.
- * A put never replaces an object: if the name is taken it fails with CONFLICT (names are random, or derived from content).
+ * Names are relative paths of [a-z0-9./-], for example "packs/3f/3f9c…". An object is put whole: a
+ * reader sees all of it or nothing, also after a crash of writer or machine. put and
+ * store_writer_finish return only when the object is durable. A put never replaces an object: if
+ * the name is taken it fails with CONFLICT (names are random, or derived from content).
  *
  * Every function may be called from any thread; a writer belongs to one thread at a time.
  *
- * Errors: NOTFOUND (no such object, no such store), CONFLICT (name taken), DENIED (credentials, permissions), RETRY (the
- * network, a busy server: the store has already retried), CORRUPT (shorter than asked), INTERNAL (I/O; disk full says so).
+ * Errors: NOTFOUND (no such object, no such store), CONFLICT (name taken), DENIED (credentials,
+ * permissions), RETRY (the network, a busy server: the store has already retried), CORRUPT (shorter
+ * than asked), INTERNAL (I/O; disk full says so).
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -64,8 +67,8 @@ void store_close(struct store *store); /* NULL is fine */
 
 int store_put(struct store *store, const char *name, const void *data, size_t length,
               struct firn_error **err);
-/* A large object written piece by piece. data of store_write is best aligned to 4096 and a multiple of it long: then the
- * local store writes around the page cache. */
+/* A large object written piece by piece. data of store_write is best aligned to 4096 and a multiple
+ * of it long: then the local store writes around the page cache. */
 int store_writer_open(struct store *store, const char *name, struct store_writer **out,
                       struct firn_error **err);
 int store_write(struct store_writer *writer, const void *data, size_t length,
@@ -77,8 +80,9 @@ void store_writer_abort(struct store_writer *writer); /* nothing stays; frees it
 int store_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
               struct firn_error **err);
 int store_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
-/* Every object whose name begins with prefix (which is "" or ends in '/'), in no order. A callback's -1 stops it. What is not
- * named or made like an object (a link, a pipe, a foreign file) is left out. */
+/* Every object whose name begins with prefix (which is "" or ends in '/'), in no order. A
+ * callback's -1 stops it. What is not named or made like an object (a link, a pipe, a foreign file)
+ * is left out. */
 int store_list(struct store *store, const char *prefix, store_list_callback *each, void *context,
                struct firn_error **err);
 int store_remove(struct store *store, const char *name, struct firn_error **err);
