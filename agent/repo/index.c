@@ -370,7 +370,8 @@ void index_pack_end(struct index *index, uint32_t pack)
     pthread_mutex_lock(&index->lock);
     uint32_t count = 0;
     const struct hot_chunk *chunks = hot_chunks(index->hot, pack, &count);
-    for (uint32_t i = 0; i < count; i++) /* before it may leave: making room for hooks lets others go */
+    for (uint32_t i = 0; i < count;
+         i++) /* before it may leave: making room for hooks lets others go */
         add_hook(index, (enum format_chunk)chunks[i].kind, chunks[i].fingerprint, pack);
     hot_pack_end(index->hot, pack);
     *flags_of(index, pack) |= PACK_HOOKED;
