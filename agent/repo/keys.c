@@ -213,6 +213,9 @@ static int write_slot(struct store *store, const struct slot *slot, char id_out[
     auto_json struct json_object *json = slot_to_json(slot);
     auto_buf struct buf text = buf_new(SLOT_MOST);
     json_write_pretty(&text, json);
+    auto_json struct json_object *again = NULL;
+    if (json_parse(text.data, text.length, name, &again, NULL) < 0)
+        return fail(err, FIRN_INVALID, "the label is not UTF-8");
     if (buf_check(&text, name, err) < 0 || store_put(store, name, text.data, text.length, err) < 0)
         return -1;
     memcpy(id_out, name + sizeof(PREFIX) - 1, FORMAT_ID_TEXT);
