@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <yaml.h>
 
 #define NODE_LIMIT  100000
@@ -141,7 +142,8 @@ static int read_scalar(struct reading *reading, const yaml_event_t *event, struc
         return refuse(reading, event, "tags are not understood", err);
     if (plain && is_one_of(text, null_words))
         return 0;
-    if (plain && is_one_of(text, no_json_words))
+    bool endless = plain && is_float(text) && !isfinite(strtod(text, NULL));
+    if (endless || (plain && is_one_of(text, no_json_words)))
         return refuse(reading, event, "JSON has no such number", err);
     if (plain && is_one_of(text, true_words))
         *out = json_object_new_boolean(1);
@@ -349,7 +351,7 @@ static bool needs_quotes(const char *text)
         is_one_of(text, false_words) || is_one_of(text, no_json_words))
         return true;
     /* Numbers of both versions, dates and sexagesimals begin like this; a quote too many does no harm. */
-    return isdigit((unsigned char)text[0]) ||
+    return is_float(text) || isdigit((unsigned char)text[0]) ||
            (strchr("+-.", text[0]) != NULL && isdigit((unsigned char)text[1]));
 }
 
