@@ -247,6 +247,20 @@ static int make_folders(const struct layout *layout, struct firn_error **err)
     return 0;
 }
 
+static void tell_total(const struct layout *layout)
+{
+    struct lh_entry *entry;
+    uint64_t total = 0;
+    lh_foreach(layout->inventory->images, entry) total +=
+        ((const struct image *)lh_entry_v(entry))->size;
+    lh_foreach(layout->inventory->blobs, entry)
+    {
+        const struct blob *blob = lh_entry_v(entry);
+        total += blob->foreign || blob->missing != NULL ? 0 : blob->size;
+    }
+    layout->host->progress(layout->host, total, 0);
+}
+
 int layout_write(const struct firn_host *host, const struct firn_restore *request,
                  struct firn_source *source, struct inventory *inventory, const char *directory,
                  struct firn_error **err)
@@ -267,6 +281,7 @@ int layout_write(const struct firn_host *host, const struct firn_restore *reques
         return 0;
     if (make_folders(&layout, err) < 0)
         return -1;
+    tell_total(&layout);
     for (size_t i = 0; i < inventory->repository_count; i++)
         if (write_repository(&layout, inventory->repositories[i], err) < 0)
             return -1;

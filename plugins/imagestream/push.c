@@ -182,16 +182,8 @@ static void report_lack(const struct push_request *request, const char *what, co
     counts->failed++;
 }
 
-static bool lacks_children(const struct image *image)
-{
-    for (size_t i = 0; i < image->child_count; i++)
-        if (image->children[i]->missing != NULL || image->children[i]->media_type == NULL)
-            return true;
-    return false;
-}
-
-/* Puts one manifest. A registry may refuse an index of which the snapshot has only some children: that is told and counted,
- * and image->missing says so to whatever builds on it. */
+/* Puts one manifest. A registry may refuse a single image (URLs of foreign layers, an index of which the snapshot has only
+ * some images): that is told and counted, and image->missing says so to whatever builds on it. */
 static int push_image(const struct push_request *request, struct image *image,
                       struct push_counts *counts, struct firn_error **err)
 {
@@ -207,11 +199,11 @@ static int push_image(const struct push_request *request, struct image *image,
     auto_error struct firn_error *failure = NULL;
     if (registry_manifest_put(request->registry, request->repository->target, image->digest,
                               &manifest, &subject_known, &failure) < 0) {
-        bool refused = error_code(failure) == FIRN_INVALID || error_code(failure) == FIRN_NOTFOUND;
-        if (!refused || !lacks_children(image))
-            return fail(err, error_code(failure), "%s", error_message(failure));
+        enum firn_code code = error_code(failure);
+        if (code != FIRN_INVALID && code != FIRN_NOTFOUND && code != FIRN_INTERNAL)
+            return fail(err, code, "%s", error_message(failure));
         report_lack(request, image->digest, error_message(failure), counts);
-        image->missing = mem_strdup("the registry refuses an index without all its images");
+        image->missing = mem_strdup("the registry refuses it");
         return 0;
     }
     counts->images++;

@@ -21,7 +21,7 @@ struct push_counts {
     size_t sent;    /* blobs */
     size_t mounted; /* blobs */
     size_t present; /* blobs that were there already */
-    size_t failed;  /* images and tags that the snapshot has only in part */
+    size_t failed;  /* images and tags that the snapshot lacks in part, or the registry refuses */
 };
 
 struct push_request {
@@ -34,7 +34,7 @@ struct push_request {
     uint64_t chunk_size;
 };
 
-/* Adds to *counts. What the snapshot itself lacks is logged and counted, not an error. Notes in
+/* Adds to *counts. What the snapshot lacks or the registry refuses is logged and counted, no error. Notes in
  * blob->home where each blob now is, so that the next repository can mount it. */
 int push_repository(const struct push_request *request, struct push_counts *counts,
                     struct firn_error **err);

@@ -218,11 +218,10 @@ static int push_all(struct restore *restore, size_t count, struct firn_error **e
                        "mounted, %zu there already",
                        counts.images, counts.tags, counts.sent, counts.mounted, counts.present);
     if (counts.failed > 0)
-        return fail(
-            err, FIRN_NOTFOUND,
-            "%zu images or tags are not in the snapshot in full and were left out; all others "
-            "were restored",
-            counts.failed);
+        return fail(err, FIRN_NOTFOUND,
+                    "%zu images or tags were left out, because the snapshot lacks parts of them or "
+                    "the registry refuses them; all others were restored",
+                    counts.failed);
     return 0;
 }
 

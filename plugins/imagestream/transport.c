@@ -235,6 +235,9 @@ static enum firn_code code_of(int status)
     case 408:
     case 429:
         return FIRN_RETRY;
+    case 500:
+    case 501:
+        return FIRN_INTERNAL;
     default:
         return status >= 500 ? FIRN_RETRY : FIRN_INVALID;
     }
