@@ -57,6 +57,29 @@ int backup_source(struct plugins *plugins, const char *source, const struct plug
     return 0;
 }
 
+int backup_list(struct plugins *plugins, const struct settings *settings, const char *source,
+                firn_list_callback *each, void *context, struct firn_error **err)
+{
+    const struct plugin *plugin;
+    auto_free char *reference = NULL;
+    struct services *services;
+    if (backup_source(plugins, source, &plugin, &reference, err) < 0)
+        return -1;
+    if (plugin->api.list == NULL)
+        return each(context, reference, plugin->api.description);
+    struct progress *progress = progress_new();
+    const struct services_options options = {
+        .plugin = plugin, .settings = settings, .progress = progress, .item = source};
+    int result = services_open(&options, &services, err);
+    if (result == 0) {
+        int returned = plugin->api.list(services_handle(services), reference, each, context);
+        result = services_result(services, returned, "list", err);
+        services_close(services);
+    }
+    progress_free(progress);
+    return result;
+}
+
 /* ------------------------------------------------------------------------------------------------ the parent */
 
 static void damaged(void *context, const char *name, const struct firn_error *why)

@@ -21,7 +21,8 @@ struct plugins;
 struct plugin {
     char *name;
     char *path;
-    struct firn_plugin api; /* checked: the required members are there; what the plugin does not have is zero */
+    struct firn_plugin
+        api; /* checked: the required members are there; what the plugin does not have is zero */
     size_t param_count;
 };
 
@@ -31,7 +32,8 @@ void plugins_free(struct plugins *plugins); /* NULL is fine */
 
 /* The plugin of that name. NOTFOUND says where it was looked for and suggests a near name; INVALID: what is there is not a
  * plugin for this Firn. *out is borrowed from plugins. */
-int plugins_load(struct plugins *plugins, const char *name, const struct plugin **out, struct firn_error **err);
+int plugins_load(struct plugins *plugins, const char *name, const struct plugin **out,
+                 struct firn_error **err);
 /* The names of all plugins that can be found, sorted; none is loaded. Free with plugins_names_free(). */
 void plugins_names(struct plugins *plugins, char ***out, size_t *count);
 void plugins_names_free(char **names, size_t count);

@@ -18,7 +18,8 @@ struct snapshot;
 struct restore_request {
     const struct snapshot *snapshot;
     const char *object; /* NULL: all */
-    const char *target; /* a path, "SCHEME:REST", or a target that the snapshot's own plugin understands */
+    const char
+        *target; /* a path, "SCHEME:REST", or a target that the snapshot's own plugin understands */
     const char *format; /* "raw", "qcow2", NULL */
     bool overwrite;
     bool dry_run;
@@ -38,6 +39,7 @@ struct restore_context {
 int restore_plugin(struct plugins *plugins, const struct snapshot *snapshot, const char *target,
                    const struct plugin **plugin, const char **rest, struct firn_error **err);
 
-int restore_run(const struct restore_context *context, const struct restore_request *request, struct firn_error **err);
+int restore_run(const struct restore_context *context, const struct restore_request *request,
+                struct firn_error **err);
 
 #endif

@@ -25,7 +25,7 @@ enum retention_period {
 
 struct retention_policy {
     unsigned keep[RETENTION_PERIODS];
-    int64_t within; /* ms before the newest snapshot of the item; 0: no such rule */
+    int64_t within;          /* ms before the newest snapshot of the item; 0: no such rule */
     const char *const *tags; /* a snapshot with one of these is kept */
     size_t tag_count;
 };
@@ -37,8 +37,8 @@ struct retention_policy {
 /* True if the policy has a rule at all: one without would keep nothing. */
 bool retention_has_rule(const struct retention_policy *policy);
 /* snapshots: of one item, oldest first. verdicts[i] gets what keeps snapshots[i]; 0: nothing does. */
-void retention_apply(const struct retention_policy *policy, struct snapshot *const *snapshots, size_t count,
-                     unsigned *verdicts);
+void retention_apply(const struct retention_policy *policy, struct snapshot *const *snapshots,
+                     size_t count, unsigned *verdicts);
 /* "last", "daily", "within" …, for one bit. */
 const char *retention_reason(unsigned bit);
 

@@ -25,13 +25,15 @@ struct services_options {
 };
 
 /* Checks the plugin's settings, then opens the plugin. Everything in options is borrowed until services_close(). */
-int services_open(const struct services_options *options, struct services **out, struct firn_error **err);
+int services_open(const struct services_options *options, struct services **out,
+                  struct firn_error **err);
 void services_close(struct services *services); /* closes the plugin, too; NULL is fine */
 void *services_handle(const struct services *services);
 
 /* What a call into the plugin came to: 0, or -1 with the reason that was given. Values that the ABI does not know, a failure
  * without a reason, and a success in spite of a broken pipeline are errors as well. Forgets all reasons. */
-int services_result(struct services *services, int returned, const char *function, struct firn_error **err);
+int services_result(struct services *services, int returned, const char *function,
+                    struct firn_error **err);
 
 /* Keep why a call from the plugin into the host failed; both consume error and return -1.
  * broken: the operation cannot go on, whatever the plugin does. refused: the plugin may have another way. */

@@ -64,6 +64,12 @@ void settings_set(struct settings *settings, const char *plugin, const char *par
         (struct setting){mem_strdup(plugin), mem_strdup(param), mem_strdup(value)};
 }
 
+void settings_merge(struct settings *settings, const struct settings *more)
+{
+    for (size_t i = 0; i < more->count; i++)
+        settings_set(settings, more->list[i].plugin, more->list[i].param, more->list[i].value);
+}
+
 int settings_parse(struct settings *settings, const char *text, struct firn_error **err)
 {
     const char *dot = strchr(text, '.');

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Credentials: key files, passphrases and PEM files as the user names them.
+ */
+#ifndef CLI_CREDENTIAL_H
+#define CLI_CREDENTIAL_H
+
+#include "core/buf.h"
+#include "repo/keys.h"
+
+struct cli;
+struct firn_error;
+
+struct credential {
+    struct key_credential key; /* points into secret */
+    struct buf secret;
+};
+#define auto_credential __attribute__((cleanup(credential_wipe)))
+void credential_wipe(struct credential *credential);
+
+/* The one that opens the repository. What the command line names comes before the environment, that before the configuration
+ * file; else $FIRN_PASSWORD; else the terminal is asked. */
+int credential_present(struct cli *cli, struct credential *out, struct firn_error **err);
+/* From a file of that kind. */
+int credential_read(enum key_kind kind, const char *path, struct credential *out,
+                    struct firn_error **err);
+/* A new passphrase: from $FIRN_NEW_PASSWORD, else asked for twice. */
+int credential_new_passphrase(struct credential *out, struct firn_error **err);
+/* A new key file: made (mode 0600, never replacing one) and durable before this returns. */
+int credential_new_key_file(const char *path, struct credential *out, struct firn_error **err);
+
+#endif

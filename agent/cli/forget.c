@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* firn forget */
+#include "cli.h"
+#include "core/cancel.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "host/retention.h"
+#include "output.h"
+#include "record.h"
+#include "selector.h"
+
+#include <string.h>
+
+struct forget {
+    struct cli *cli;
+    struct retention_policy policy;
+    struct json_object *rows;
+    size_t removed;
+};
+
+static int remove_snapshot(struct forget *forget, const struct snapshot *snapshot,
+                           struct firn_error **err)
+{
+    forget->removed++;
+    if (argument_flag(forget->cli->arguments, "dry-run"))
+        return 0;
+    if (cancel_check(err) < 0 || snapshot_remove(forget->cli->repo, snapshot->id, err) < 0)
+        return wrap(err, "snapshot %.12s", snapshot->id_text);
+    return 0;
+}
+
+static void add_row(struct forget *forget, const struct snapshot *snapshot, unsigned verdict)
+{
+    struct json_object *row = json_object_new_object();
+    struct json_object *reasons = json_object_new_array();
+    for (unsigned bit = 1; bit <= RETENTION_TAG; bit <<= 1)
+        if (verdict & bit)
+            json_object_array_add(reasons, json_object_new_string(retention_reason(bit)));
+    json_set_string(row, "id", snapshot->id_text);
+    json_set_string(row, "item", snapshot->item);
+    record_time(row, "committed", snapshot->committed);
+    json_set_string(row, "action", verdict != 0 ? "keep" : "forget");
+    json_set_take(row, "reasons", reasons);
+    json_object_array_add(forget->rows, row);
+}
+
+/* ------------------------------------------------------------------------------------------------ by a policy */
+
+static int by_item_then_time(const void *a, const void *b)
+{
+    const struct snapshot *left = *(struct snapshot *const *)a,
+                          *right = *(struct snapshot *const *)b;
+    int order = strcmp(left->item, right->item);
+    if (order != 0)
+        return order;
+    return left->committed < right->committed ? -1 : left->committed > right->committed;
+}
+
+static int forget_group(struct forget *forget, struct snapshot *const *group, size_t count,
+                        struct firn_error **err)
+{
+    auto_free unsigned *verdicts = mem_array(count, sizeof(*verdicts));
+    retention_apply(&forget->policy, group, count, verdicts);
+    for (size_t i = 0; i < count; i++) {
+        if (verdicts[i] == 0 && remove_snapshot(forget, group[i], err) < 0)
+            return -1;
+        add_row(forget, group[i], verdicts[i]);
+    }
+    return 0;
+}
+
+static int forget_all(struct forget *forget, struct snapshot **list, size_t count,
+                      struct firn_error **err)
+{
+    const char *source = argument_text(forget->cli->arguments, "source");
+    if (count > 0)
+        qsort(list, count, sizeof(*list), by_item_then_time);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        end = begin + 1;
+        while (end < count && strcmp(list[end]->item, list[begin]->item) == 0)
+            end++;
+        if (source != NULL && strcmp(list[begin]->item, source) != 0)
+            continue;
+        if (forget_group(forget, list + begin, end - begin, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A snapshot that cannot be read stops the whole: which ones a policy keeps must not depend on damage. */
+static int by_policy(struct forget *forget, struct firn_error **err)
+{
+    struct snapshot **list;
+    size_t count;
+    if (snapshot_list(forget->cli->repo, NULL, NULL, &list, &count, err) < 0)
+        return wrap(err, "nothing was forgotten");
+    int result = forget_all(forget, list, count, err);
+    snapshot_list_free(list, count);
+    return result;
+}
+
+/* ------------------------------------------------------------------------------------------------ by name */
+
+static int by_name(struct forget *forget, struct firn_error **err)
+{
+    const struct arguments *arguments = forget->cli->arguments;
+    for (size_t i = 0; i < arguments_count(arguments); i++) {
+        auto_snapshot struct snapshot *snapshot = NULL;
+        if (select_snapshot(forget->cli, arguments_operand(arguments, i), &snapshot, err) < 0 ||
+            remove_snapshot(forget, snapshot, err) < 0)
+            return -1;
+        add_row(forget, snapshot, 0);
+    }
+    return 0;
+}
+
+static const char **read_policy(struct forget *forget)
+{
+    static const char *const names[RETENTION_PERIODS] = {
+        "keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly"};
+    const struct arguments *arguments = forget->cli->arguments;
+    const char **tags;
+    for (size_t i = 0; i < RETENTION_PERIODS; i++)
+        forget->policy.keep[i] = (unsigned)argument_number(arguments, names[i], 0);
+    forget->policy.within = argument_number(arguments, "keep-within", 0);
+    forget->policy.tag_count = argument_list(arguments, "keep-tag", &tags);
+    forget->policy.tags = tags;
+    return tags;
+}
+
+static int report(struct forget *forget, struct firn_error **err)
+{
+    static const struct column columns[] = {{"ACTION", "action", COLUMN_TEXT},
+                                            {"ID", "id", COLUMN_ID},
+                                            {"TIME", "committed", COLUMN_TIME},
+                                            {"ITEM", "item", COLUMN_TEXT},
+                                            {"KEPT BY", "reasons", COLUMN_LIST}};
+    if (output_list(forget->cli, forget->rows, columns, array_length(columns), "no snapshots",
+                    err) < 0)
+        return -1;
+    bool dry = argument_flag(forget->cli->arguments, "dry-run");
+    cli_note(forget->cli, "%zu snapshots %s", forget->removed,
+             dry ? "would be forgotten" : "forgotten");
+    return 0;
+}
+
+static int run(struct cli *cli, struct firn_error **err)
+{
+    struct forget forget = {.cli = cli};
+    auto_free const char **tags = read_policy(&forget);
+    auto_json struct json_object *rows = forget.rows = json_object_new_array();
+    bool named = arguments_count(cli->arguments) > 0;
+    if (named == retention_has_rule(&forget.policy))
+        return usage(cli, err, "forget: %s",
+                     named ? "either name snapshots or give --keep rules, not both"
+                           : "name snapshots, or say with --keep-… what to keep");
+    if (cli_open(cli, err) < 0)
+        return -1;
+    if ((named ? by_name(&forget, err) : by_policy(&forget, err)) < 0)
+        return -1;
+    return report(&forget, err);
+}
+
+static const struct option options[] = {
+    {.name = "keep-last", .type = OPTION_NUMBER, .value = "N", .description = "keep the newest N"},
+    {.name = "keep-hourly",
+     .type = OPTION_NUMBER,
+     .value = "N",
+     .description = "keep the last of each of N hours"},
+    {.name = "keep-daily",
+     .type = OPTION_NUMBER,
+     .value = "N",
+     .description = "keep the last of each of N days"},
+    {.name = "keep-weekly",
+     .type = OPTION_NUMBER,
+     .value = "N",
+     .description = "keep the last of each of N weeks"},
+    {.name = "keep-monthly",
+     .type = OPTION_NUMBER,
+     .value = "N",
+     .description = "keep the last of each of N months"},
+    {.name = "keep-yearly",
+     .type = OPTION_NUMBER,
+     .value = "N",
+     .description = "keep the last of each of N years"},
+    {.name = "keep-within",
+     .type = OPTION_DURATION,
+     .value = "DURATION",
+     .description = "keep all that are at most this much older than the newest: 12h, 7d, 4w"},
+    {.name = "keep-tag",
+     .type = OPTION_LIST,
+     .value = "TAG",
+     .description = "keep all with this tag; may be repeated"},
+    {.name = "source",
+     .type = OPTION_TEXT,
+     .value = "SOURCE",
+     .description = "apply the rules to this source only"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .type = OPTION_FLAG,
+     .description = "only show what would be kept, and why"},
+    {0},
+};
+
+static const struct example examples[] = {
+    {"see what a policy keeps",
+     "firn forget --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run"},
+    {"one snapshot", "firn forget 3f9c21aa"},
+    {0},
+};
+
+const struct verb verb_forget = {
+    .name = "forget",
+    .operands = "SNAP... | --keep-RULE N...",
+    .summary = "remove snapshots, by name or by rules of what to keep",
+    .description = "Removes the snapshots that are named, or, for each source apart, those that no "
+                   "--keep rule keeps. A rule counts "
+                   "periods that have a snapshot, from the newest back, and keeps the last "
+                   "snapshot of each; hours, days, ISO weeks, months "
+                   "and years are those of the local time zone.\n\n"
+                   "Every snapshot is complete in itself: removing one never harms another. Data "
+                   "that no snapshot relies on any more stays "
+                   "in the repository, where `firn stats` shows it as unused.",
+    .options = options,
+    .examples = examples,
+    .most = SIZE_MAX,
+    .run = run,
+};

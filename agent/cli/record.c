@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record.h"
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "repo/snapshot.h"
+
+void record_time(struct json_object *record, const char *name, int64_t time)
+{
+    char text[CLOCK_TEXT_LENGTH];
+    clock_format(time, text);
+    json_set_string(record, name, text);
+}
+
+static void add_origin(struct json_object *record, const struct snapshot *snapshot)
+{
+    char parent[FORMAT_ID_TEXT];
+    struct json_object *tags = json_object_new_array();
+    for (size_t i = 0; i < snapshot->tag_count; i++)
+        json_object_array_add(tags, json_object_new_string(snapshot->tags[i]));
+    hex_encode(snapshot->parent, sizeof(snapshot->parent), parent);
+    json_set_string(record, "id", snapshot->id_text);
+    json_set_string(record, "item", snapshot->item);
+    json_set_string(record, "hostname", snapshot->hostname);
+    json_set_take(record, "tags", tags);
+    json_set_string(record, "parent", snapshot_has_parent(snapshot) ? parent : NULL);
+    json_set_string(record, "version", snapshot->version);
+}
+
+static void add_outcome(struct json_object *record, const struct snapshot *snapshot)
+{
+    record_time(record, "started", snapshot->started);
+    record_time(record, "committed", snapshot->committed);
+    record_time(record, "point_in_time", snapshot->point_in_time);
+    json_set_int(record, "duration_ms", snapshot->committed - snapshot->started);
+    json_set_string(record, "method", snapshot->method);
+    json_set_string(record, "consistency", snapshot_consistency_name(snapshot->consistency));
+    json_set_string(record, "reason", snapshot->reason);
+    json_set_int(record, "frozen_ms", snapshot->frozen);
+}
+
+static void add_figures(struct json_object *record, const struct snapshot *snapshot)
+{
+    json_set_uint(record, "bytes_total", snapshot->bytes_total);
+    json_set_uint(record, "bytes_read", snapshot->bytes_read);
+    json_set_uint(record, "bytes_zero", snapshot->bytes_zero);
+    json_set_uint(record, "bytes_changed", snapshot->bytes_changed);
+    json_set_uint(record, "bytes_new", snapshot->bytes_new);
+    json_set_uint(record, "bytes_stored", snapshot->bytes_stored);
+    json_set_uint(record, "packs", snapshot->packs);
+    json_set_uint(record, "object_count", snapshot->object_count);
+}
+
+struct json_object *record_snapshot(const struct snapshot *snapshot)
+{
+    struct json_object *record = json_object_new_object();
+    add_origin(record, snapshot);
+    add_outcome(record, snapshot);
+    add_figures(record, snapshot);
+    return record;
+}
+
+struct json_object *record_object(const struct snapshot_object *object)
+{
+    static const char *const kinds[] = {[FIRN_OBJECT_VOLUME] = "volume",
+                                        [FIRN_OBJECT_STREAM] = "stream",
+                                        [FIRN_OBJECT_DOCUMENT] = "document"};
+    struct json_object *record = json_object_new_object();
+    json_set_string(record, "name", object->name);
+    json_set_string(record, "kind", kinds[object->kind]);
+    json_set_string(record, "media_type", object->media_type);
+    json_set_uint(record, "length", object->length);
+    json_set_string(record, "digest", object->digest);
+    return record;
+}
+
+struct json_object *record_objects(const struct snapshot *snapshot)
+{
+    struct json_object *array = json_object_new_array();
+    for (size_t i = 0; i < snapshot->object_count; i++)
+        json_object_array_add(array, record_object(&snapshot->objects[i]));
+    return array;
+}
