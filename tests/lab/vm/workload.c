@@ -23,7 +23,8 @@ static void make_record(unsigned long number, char record[RECORD_LENGTH + 1])
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     char text[55];
-    snprintf(text, sizeof(text), "rec %012lu at %ld.%03ld", number, (long)now.tv_sec, now.tv_nsec / 1000000);
+    snprintf(text, sizeof(text), "rec %012lu at %ld.%03ld", number, (long)now.tv_sec,
+             now.tv_nsec / 1000000);
     uint32_t sum = 2166136261u;
     for (const char *byte = text; *byte != '\0'; byte++)
         sum = (sum ^ (unsigned char)*byte) * 16777619u;

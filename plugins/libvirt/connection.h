@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The connection to one libvirt daemon, with the parameters that every part of the plugin looks at.
+ */
+#ifndef PLUGIN_LIBVIRT_CONNECTION_H
+#define PLUGIN_LIBVIRT_CONNECTION_H
+
+#include "vir.h"
+
+#include <firn/plugin.h>
+
+struct connection {
+    const struct firn_host *host;
+    virConnectPtr vir;
+    char *uri;
+    const char *scratch_directory; /* QEMU's socket and scratch files go here */
+    int64_t freeze_timeout;        /* most ms that a guest stays frozen */
+};
+
+extern const struct firn_param connection_params[];
+
+int connection_open(const struct firn_host *host, struct connection **out, struct firn_error **err);
+void connection_close(struct connection *connection);
+
+/* The domain of that name or UUID. The caller's. */
+int connection_domain(struct connection *connection, const char *reference, virDomainPtr *out,
+                      struct firn_error **err);
+
+#define connection_log(connection, level, ...)                                                     \
+    (connection)->host->log((connection)->host, FIRN_LOG_##level, __VA_ARGS__)
+/* Tells the progress display what is being done. */
+void connection_step(struct connection *connection, const char *what);
+/* -1 with CANCELLED once the host wants to stop. */
+int connection_cancelled(struct connection *connection, struct firn_error **err);
+
+#endif

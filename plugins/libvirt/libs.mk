@@ -1,0 +1,1 @@
+PLUGIN_LIBS_libvirt := libvirt libnbd libxml-2.0

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One capture of a domain at a time on this machine. The lock is an abstract Unix socket named after the domain: the kernel
+ * lets it go when its holder dies, however it dies, and nothing stays behind. Whoever holds it knows that what Firn left in
+ * the domain belongs to nobody any more.
+ */
+#ifndef PLUGIN_LIBVIRT_LOCK_H
+#define PLUGIN_LIBVIRT_LOCK_H
+
+struct firn_error;
+
+/* 1: taken, *fd is the lock, released by close(); 0: another Firn holds it; -1: error. */
+int lock_try(const char *uuid, int *fd, struct firn_error **err);
+
+#endif
