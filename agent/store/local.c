@@ -227,7 +227,13 @@ static int local_list(struct store *store, const char *prefix, store_list_callba
     auto_buf struct buf name = buf_new(STORE_NAME_MAX + 1);
     buf_puts(&name, prefix);
     struct listing listing = {.local = local, .each = each, .context = context};
-    return list_directory_take(&listing, own, &name, err);
+    if (list_directory_take(&listing, own, &name, err) < 0)
+        return -1;
+    /* A directory that was removed reads as empty, which must not pass for a store without objects. */
+    if (!vanished(local))
+        return 0;
+    errno = ESTALE;
+    return local_failed(local, "list", prefix, err);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- open, create */
