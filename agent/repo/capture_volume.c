@@ -124,7 +124,7 @@ static int place(struct pipeline_owner *owner, const struct map_extent *extent,
 
 int volume_begin(struct capture_object *object, struct firn_error **err)
 {
-    if (object->result.length > MAP_UNITS_MAX * FORMAT_BLOCK_SIZE / 2)
+    if (object->result.length > FORMAT_LENGTH_MAX)
         return fail(err, FIRN_INVALID, "%s: a volume of %llu bytes is too large",
                     object->result.name, (unsigned long long)object->result.length);
     object->owner.place = place;

@@ -29,7 +29,8 @@
 #define FORMAT_FRAME_RAW       (256u * 1024u) /* chunks are gathered into frames of about this size */
 #define FORMAT_PACK_STORED     (32u * 1024u * 1024u) /* a pack is closed once it holds this much … */
 #define FORMAT_PACK_CHUNKS     4096u                 /* … or this many chunks */
-#define FORMAT_PACK_CHUNKS_MAX 65536u                /* a reader refuses more */
+#define FORMAT_LENGTH_MAX      (UINT64_C(1) << 60) /* of an object */
+#define FORMAT_PACK_CHUNKS_MAX 65536u              /* a reader refuses more */
 
 /* What a sealed message is; part of its associated data, so that none passes for another. */
 enum format_type {

@@ -21,6 +21,7 @@
 #include "core/log.h"
 #include "core/mem.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -75,8 +76,11 @@ static void add_hook(struct index *index, enum format_chunk kind, const uint8_t 
                      uint32_t pack)
 {
     size_t ahead = hooks_memory_ahead(index->hooks);
-    if (ahead > 0)
+    if (ahead > 0) {
         hot_trim(index->hot, rest_of(hot_limit(index), ahead));
+        malloc_trim(
+            0); /* what left the hot set does not come back as such: let the system have it */
+    }
     hooks_put(index->hooks, kind, fingerprint, pack);
 }
 
@@ -339,6 +343,21 @@ int index_find(struct index *index, enum format_chunk kind,
 {
     pthread_mutex_lock(&index->lock);
     int result = find(index, kind, fingerprint, pack, ordinal, err);
+    pthread_mutex_unlock(&index->lock);
+    return result;
+}
+
+int index_look_ahead(struct index *index, enum format_chunk kind,
+                     const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH], size_t count,
+                     struct firn_error **err)
+{
+    int result = 0;
+    pthread_mutex_lock(&index->lock);
+    for (size_t i = 0; i < count && result == 0; i++) {
+        uint32_t pack = 0;
+        if (hooks_find(index->hooks, kind, fingerprints[i], &pack))
+            result = load(index, pack, err);
+    }
     pthread_mutex_unlock(&index->lock);
     return result;
 }

@@ -47,6 +47,11 @@ void index_close(struct index *index);
 int index_find(struct index *index, enum format_chunk kind,
                const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t *pack,
                uint32_t *ordinal, struct firn_error **err);
+/* For chunks that are about to be looked up one by one: brings in the packs that hooks of any of them name, so that those
+ * before the first hook are found, too. -1 as index_find(). */
+int index_look_ahead(struct index *index, enum format_chunk kind,
+                     const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH], size_t count,
+                     struct firn_error **err);
 /* The chunks of this pack are likely to be asked for next: brings its trailer in. Errors are ignored. */
 void index_hint(struct index *index, uint32_t pack);
 

@@ -186,7 +186,7 @@ static int read_object(struct repo *repo, struct json_object *json, struct snaps
     object->media_type = mem_strdup(media_type);
     object->digest = mem_strdup(json_string_or(json, "digest", NULL));
     object->kind = (enum firn_object_kind)find_name(KINDS, array_length(KINDS), kind);
-    if (object->kind == 0 || object->length > MAP_UNITS_MAX * FORMAT_BLOCK_SIZE / 2)
+    if (object->kind == 0 || object->length > FORMAT_LENGTH_MAX)
         return fail(err, FIRN_CORRUPT, "object %s: unknown kind or impossible length", name);
     return map_from_json(repo, json_at(json, "map"), &object->map, err);
 }
