@@ -192,7 +192,9 @@ size_t hooks_memory_ahead(const struct hooks *hooks)
 {
     if (!is_full(hooks))
         return 0;
-    return may_grow(hooks) ? 2 * hooks_memory(hooks) : hooks_memory(hooks);
+    if (may_grow(hooks))
+        return 2 * hooks_memory(hooks);
+    return hooks->sample_bits < SAMPLE_MOST ? hooks_memory(hooks) : 0;
 }
 
 bool hooks_next(const struct hooks *hooks, size_t *position, uint64_t *key, uint32_t *pack)

@@ -370,6 +370,40 @@ static void little_memory(void)
     fixture_close(&fixture);
 }
 
+/* How many of the chunks are found when they are looked up sixteen at a time. */
+static uint32_t count_found_ahead(struct index *index, uint64_t first, uint32_t count)
+{
+    uint32_t found = 0;
+    for (uint32_t done = 0; done < count;) {
+        uint8_t fingerprints[16][FORMAT_FINGERPRINT_LENGTH];
+        uint32_t some = count - done < 16 ? count - done : 16;
+        for (uint32_t i = 0; i < some; i++)
+            fingerprint_of(first + done + i, fingerprints[i]);
+        expect_ok(index_look_ahead(index, FORMAT_CHUNK_BLOCK, fingerprints, some, err));
+        found += count_found(index, first + done, some);
+        done += some;
+    }
+    return found;
+}
+
+static void looking_ahead_finds_more(void)
+{
+    struct fixture fixture;
+    fixture_open(&fixture);
+    write_packs(&fixture, 0, 30);
+    index_close(open_index(&fixture, MEMORY));
+    fixture_reopen(&fixture);
+    struct index *index = open_index(&fixture, MEMORY);
+    uint32_t plain = count_found(index, 0, 30 * PER_PACK);
+    index_close(index);
+    index = open_index(&fixture, MEMORY);
+    uint32_t ahead = count_found_ahead(index, 0, 30 * PER_PACK);
+    printf(" misses: %u without, %u with ", 30 * PER_PACK - plain, 30 * PER_PACK - ahead);
+    CU_ASSERT(30 * PER_PACK - ahead < (30 * PER_PACK - plain) * 3 / 4);
+    index_close(index);
+    fixture_close(&fixture);
+}
+
 /* A clone with a tenth of its runs of blocks changed and the rest moved about in pieces: how much of what it shares is found. */
 static void clone_is_found(void)
 {
@@ -549,6 +583,7 @@ int main(void)
         {"packs being written", packs_being_written},
         {"little memory", little_memory},
         {"clone is found", clone_is_found},
+        {"looking ahead finds more", looking_ahead_finds_more},
         {"many threads", many_threads},
         {"progress is told", progress_is_told},
         {"streams are found by digest", streams_are_found_by_digest},
