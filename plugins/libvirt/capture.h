@@ -57,6 +57,8 @@ void settlement_free(struct settlement *settlement);
 
 /* plan.c: decides which disks can be captured incrementally, and says why others cannot. */
 int plan_online(struct capture *capture, struct firn_error **err);
+/* Makes one sentence for the outcome of why disks are captured in full, if any says so. */
+void plan_summarise(struct capture *capture);
 /* Marks every disk as full, for that reason (consumed). */
 void plan_full_take(struct capture *capture, char *reason);
 

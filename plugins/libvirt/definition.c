@@ -140,9 +140,14 @@ void definition_adapt(struct connection *connection, xmlDocPtr document, const c
     renew_identity(root, name, uuid);
     renew_interfaces(root);
     adapt_disks(connection, root, images);
-    if (definition_has_nvram(document)) {
-        set_text(root, "os/nvram", nvram);
-        xml_set(xml_element(root, "os/nvram"), "type", NULL);
+    if (nvram == NULL)
+        return;
+    xmlNodePtr node = xml_element(root, "os/nvram");
+    if (node == NULL && xml_element(root, "os") != NULL)
+        node = xml_add(xml_element(root, "os"), "nvram", NULL);
+    if (node != NULL) {
+        xml_set_text(node, nvram);
+        xml_set(node, "type", NULL);
     }
 }
 

@@ -27,8 +27,8 @@ struct images {
 /* A random UUID, as text. */
 void definition_new_uuid(char out[VIR_UUID_STRING_BUFLEN]);
 
-/* Gives the domain its name, UUID, new MAC addresses, and the images as disks. nvram: the path of its own NVRAM, used if it
- * has one. Disks without an image leave the domain, drives for removable media are emptied; both are logged. */
+/* Gives the domain its name, UUID, new MAC addresses, and the images as disks. nvram: the path of its own NVRAM; NULL if
+ * it has none. Disks without an image leave the domain, drives for removable media are emptied; both are logged. */
 void definition_adapt(struct connection *connection, xmlDocPtr document, const char *name,
                       const char *uuid, const struct images *images, const char *nvram);
 

@@ -144,6 +144,7 @@ static int capture_disks(struct capture *capture, struct server *servers,
         if (disk->skipped == NULL && prepare_disk(capture, disk, &servers[i], &targets[i], err) < 0)
             return -1;
     }
+    plan_summarise(capture);
     connection_step(capture->connection, "reading the disks");
     if (volumes_capture(capture->connection, &capture->disks, targets, capture->sink, err) < 0)
         return -1;

@@ -68,9 +68,9 @@ static void plan_disk(const struct capture *capture, xmlDocPtr description, stru
         disk->incremental = true;
 }
 
-/* One sentence for the outcome, from what each disk says. */
-static char *summarise(const struct disks *disks)
+void plan_summarise(struct capture *capture)
 {
+    const struct disks *disks = &capture->disks;
     char *summary = NULL;
     for (size_t i = 0; i < disks->count; i++) {
         const struct disk *disk = &disks->list[i];
@@ -83,7 +83,10 @@ static char *summarise(const struct disks *disks)
         free(summary);
         summary = longer;
     }
-    return summary;
+    if (summary != NULL) {
+        free(capture->full_reason);
+        capture->full_reason = summary;
+    }
 }
 
 /* A checkpoint that helps no disk is in the way of the next one. */
@@ -116,7 +119,7 @@ int plan_online(struct capture *capture, struct firn_error **err)
             plan_disk(capture, document, &capture->disks.list[i]);
         any |= capture->disks.list[i].incremental;
     }
-    capture->full_reason = summarise(&capture->disks);
+    plan_summarise(capture);
     if (!any)
         drop_useless(capture);
     return 0;

@@ -144,6 +144,18 @@ static int check_request(const struct firn_restore *request, struct firn_error *
     return 0;
 }
 
+/* Whether the snapshot has a document of that name. */
+static bool has_document(struct restore *restore, const char *name)
+{
+    struct firn_source *source = restore->source;
+    for (size_t i = 0; i < source->object_count; i++) {
+        struct firn_object_info info = {.size = sizeof(info)};
+        if (source->object(source, i, &info) == 0 && strcmp(info.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int prepare(struct restore *restore, struct firn_error **err)
 {
     const char *name = restore->request->target;
@@ -151,7 +163,8 @@ static int prepare(struct restore *restore, struct firn_error **err)
         read_definition(restore, err) < 0)
         return -1;
     definition_new_uuid(restore->uuid);
-    if (definition_has_nvram(restore->document)) {
+    /* A domain that leaves the choice of its firmware to libvirt does not name its NVRAM. */
+    if (definition_has_nvram(restore->document) || has_document(restore, "nvram")) {
         auto_free char *file = mem_printf("%s_VARS.fd", name);
         restore->nvram = file_join(restore->directory, file);
         restore->nvram_part = mem_printf("%s" PART_SUFFIX, restore->nvram);
@@ -208,18 +221,6 @@ static int check_collisions(struct restore *restore, size_t *collisions, struct 
 }
 
 /* ------------------------------------------------------------------------------------------------ small state */
-
-/* Whether the snapshot has a document of that name. */
-static bool has_document(struct restore *restore, const char *name)
-{
-    struct firn_source *source = restore->source;
-    for (size_t i = 0; i < source->object_count; i++) {
-        struct firn_object_info info = {.size = sizeof(info)};
-        if (source->object(source, i, &info) == 0 && strcmp(info.name, name) == 0)
-            return true;
-    }
-    return false;
-}
 
 static int write_document(struct restore *restore, const char *name, const char *path,
                           struct firn_error **err)
