@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#define IMAGES_MOST 1000000
+#define IMAGES_MOST   1000000
+#define WARNINGS_MOST 20
 
 struct job {
     int (*run)(struct crawl *crawl, struct job *job, struct firn_error **err);
@@ -48,6 +49,7 @@ struct crawl {
     size_t known_tags_count;
     bool no_referrers; /* the registry does not know the service */
     struct crawl_counts counts;
+    char *first_missing; /* why */
 };
 
 struct crawl *crawl_new(const struct crawl_options *options)
@@ -97,6 +99,7 @@ void crawl_free(struct crawl *crawl)
         job_free(job);
     error_clear(&crawl->error);
     free(crawl->known_tags);
+    free(crawl->first_missing);
     pthread_cond_destroy(&crawl->wake);
     pthread_mutex_destroy(&crawl->lock);
     free(crawl);
@@ -220,14 +223,23 @@ static void meet_signatures(struct crawl *crawl, struct repository *repository, 
     }
 }
 
+/* Notes what is left out. A registry with thousands of holes does not fill the log with them. */
 static void note(struct crawl *crawl, struct repository *repository, const char *what,
                  const struct firn_error *why)
 {
-    crawl->host->log(crawl->host, FIRN_LOG_WARNING, "%s: left out: %s", what, error_message(why));
     pthread_mutex_lock(&crawl->lock);
     repository_skip(repository, what, error_message(why));
-    crawl->counts.missing++;
+    size_t number = ++crawl->counts.missing;
+    if (crawl->first_missing == NULL)
+        crawl->first_missing = mem_strdup(error_message(why));
     pthread_mutex_unlock(&crawl->lock);
+    if (number <= WARNINGS_MOST)
+        crawl->host->log(crawl->host, FIRN_LOG_WARNING, "%s is left out: %s", what,
+                         error_message(why));
+    if (number == WARNINGS_MOST)
+        crawl->host->log(crawl->host, FIRN_LOG_WARNING,
+                         "if more is left out, " INVENTORY_PREFIX "*" INVENTORY_SUFFIX
+                         " of the snapshot say what");
 }
 
 /* ---- the jobs */
@@ -480,9 +492,12 @@ int crawl_run(struct crawl *crawl, struct firn_error **err)
         return fail(err, FIRN_INTERNAL, "cannot start a thread");
     for (unsigned i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    if (crawl->error == NULL)
-        return 0;
-    return fail(err, error_code(crawl->error), "%s", error_message(crawl->error));
+    if (crawl->error != NULL)
+        return fail(err, error_code(crawl->error), "%s", error_message(crawl->error));
+    /* What holds nothing is no backup. */
+    if (crawl->counts.images == 0 && crawl->first_missing != NULL)
+        return fail(err, FIRN_INVALID, "no image can be kept: %s", crawl->first_missing);
+    return 0;
 }
 
 void crawl_counts(const struct crawl *crawl, struct crawl_counts *out)

@@ -17,7 +17,8 @@
 
 #define PAGE_LIMIT          (8u << 20)
 #define NAMES_MOST          500000u
-#define PAGES_MOST          10000
+#define PAGES_FREE          100 /* of any length; then PAGE_LEAST names a page on average */
+#define PAGE_LEAST          10
 #define REFERRER_PAGES_MOST 100
 
 typedef bool name_check(const char *name);
@@ -108,7 +109,7 @@ static int read_pages(const struct listing *listing, const char *path, struct lh
                       struct names *names, struct firn_error **err)
 {
     auto_free char *url = mem_strdup(path);
-    for (int page = 0; page < PAGES_MOST; page++) {
+    for (size_t page = 0; page < PAGES_FREE + names->count / PAGE_LEAST; page++) {
         auto_answer struct answer answer = {0};
         struct call call = {
             .method = "GET", .url = url, .accept = "application/json", .body_limit = PAGE_LIMIT};

@@ -26,7 +26,8 @@ struct intake {
     const struct transport *transport;
     const struct call *call;
     struct buf collected;
-    int64_t window_start; /* ms, monotonic; moved on by the time that the taker needs */
+    int64_t
+        window_start; /* ms, monotonic; moved on by the time that the taker needs; 0: no byte yet */
     uint64_t window_bytes;
     uint64_t total;
     const char *stopped; /* why it ended the transfer, or NULL */
@@ -36,6 +37,8 @@ static bool trickles(struct intake *intake, size_t length)
 {
     int64_t now = clock_monotonic();
     intake->window_bytes += length;
+    if (intake->window_start == 0)
+        intake->window_start = now;
     if (now - intake->window_start < intake->transport->stall_timeout)
         return false;
     bool slow = intake->window_bytes < TRICKLE_BYTES;
@@ -109,7 +112,7 @@ static int exchange_once(struct intake *intake, const char *url, bool trusted,
         .idle_timeout = (uint32_t)intake->transport->stall_timeout,
         .retries = call->read_body == NULL ? REPEATS : 0,
     };
-    intake->window_start = clock_monotonic();
+    intake->window_start = 0; /* the host may have to wait and repeat before the first byte comes */
     intake->window_bytes = 0;
     if (host->http(host, &request, response) == 0)
         return 0;
@@ -237,6 +240,7 @@ static enum firn_code code_of(int status)
         return FIRN_RETRY;
     case 500:
     case 501:
+    case 507:
         return FIRN_INTERNAL;
     default:
         return status >= 500 ? FIRN_RETRY : FIRN_INVALID;
