@@ -73,8 +73,8 @@ static int report(struct cli *cli, const struct check *check, const struct check
         return -1;
     size_format(result->bytes_read, read);
     auto_free char *line = mem_printf(
-        "%llu snapshots, %llu packs (%llu unused); %llu packs read (%s), %llu chunks proven; %llu "
-        "findings\n",
+        "snapshots: %llu, packs: %llu (unused: %llu), packs read: %llu (%s), chunks proven: %llu, "
+        "findings: %llu\n",
         (unsigned long long)result->snapshots, (unsigned long long)result->packs,
         (unsigned long long)result->packs_unused, (unsigned long long)result->packs_read, read,
         (unsigned long long)result->chunks_proven, (unsigned long long)result->findings);
@@ -107,7 +107,7 @@ static int run(struct cli *cli, struct firn_error **err)
     cli->status = EXIT_DAMAGED;
     return fail(
         err, FIRN_CORRUPT,
-        "the repository is damaged: %llu findings; snapshots that are not named can be restored",
+        "the repository is damaged (findings: %llu); snapshots that are not named can be restored",
         (unsigned long long)result.findings);
 }
 

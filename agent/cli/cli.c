@@ -52,7 +52,8 @@ static int unlock(struct cli *cli, struct firn_error **err)
         return -1;
     if (repo_unlock(cli->repo, &credential.key, err) == 0)
         return 0;
-    if (err != NULL && error_code(*err) == FIRN_DENIED)
+    /* INVALID: what was given as key is none. */
+    if (err != NULL && (error_code(*err) == FIRN_DENIED || error_code(*err) == FIRN_INVALID))
         cli->status = EXIT_WRONG_KEY;
     return -1;
 }

@@ -44,6 +44,8 @@ static int report(struct cli *cli, const char *key_file, struct firn_error **err
     json_set_string(record, "id", cli->repo->id_text);
     json_set_string(record, "slot", cli->repo->slot_id);
     json_set_string(record, "key_file", key_file);
+    if (cli->quiet && cli->output == OUTPUT_TABLE)
+        return 0;
     if (output_record(cli, record, columns, sizeof(columns) / sizeof(columns[0]), err) < 0)
         return -1;
     cli_note(cli,
