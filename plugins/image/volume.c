@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define WRITERS          2u
+#define PAGE             4096u
 #define CHECKPOINT_EVERY 3 /* seconds */
 
 struct writing {
