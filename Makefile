@@ -152,7 +152,7 @@ $(foreach src,$(FUZZ_SRC),$(eval $(call test_program,$(src),tests/fuzz/replay.c,
 
 # --------------------------------------------------------------------------------------------------------------- checks
 
-again = +@$(MAKE) O=$(O) 
+again = +@$(MAKE) O=$(O)
 
 deps: ## installs what building and testing need (Debian; root, when something is missing)
 	@tests/lab/deps tests/lab/packages.txt
