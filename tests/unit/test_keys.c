@@ -159,7 +159,6 @@ static void slots_of_every_kind(void)
     add_and_open(&key, &key, KEY_WRITE_ONLY);
     key = passphrase("correct horse battery staple");
     add_and_open(&key, &key, KEY_FULL);
-    add_and_open(&key, &key, KEY_WRITE_ONLY);
     for (size_t i = 0; i < array_length(keys); i++) {
         struct pair pair = pair_of(keys[i]);
         struct key_credential public = credential(KEY_PUBLIC, &pair.public_pem);
@@ -226,7 +225,7 @@ static void unfit_credentials(void)
     }
     struct key_credential key = passphrase("");
     expect_error(FIRN_INVALID, key_slot_add(fixture.store, keyring, &key, KEY_FULL, "x", id, err));
-    key = passphrase("fine");
+    key = credential(KEY_FILE, &fixture.key);
     expect_error(FIRN_INVALID,
                  key_slot_add(fixture.store, keyring, &key, KEY_FULL, "not UTF-8: \xff", id, err));
     char label[KEY_LABEL_MOST + 2];
@@ -249,7 +248,7 @@ static void list_and_remove(void)
     char full[FORMAT_ID_TEXT], write_only[FORMAT_ID_TEXT];
     fixture_open(&fixture);
     const struct keyring *keyring = &fixture.repo->keyring;
-    struct key_credential key = passphrase("words");
+    struct key_credential key = credential(KEY_FILE, &fixture.key);
     expect_ok(key_slot_add(fixture.store, keyring, &key, KEY_WRITE_ONLY, "for the node", write_only,
                            err));
     expect_error(FIRN_CONFLICT, key_slot_remove(fixture.store, fixture.repo->slot_id, err));
@@ -260,7 +259,7 @@ static void list_and_remove(void)
     for (size_t i = 0; i < count; i++) {
         CU_ASSERT(!slots[i].current && (i == 0 || slots[i].created >= slots[i - 1].created));
         if (strcmp(slots[i].id, write_only) == 0)
-            seen += slots[i].role == KEY_WRITE_ONLY && slots[i].kind == KEY_PASSPHRASE &&
+            seen += slots[i].role == KEY_WRITE_ONLY && slots[i].kind == KEY_FILE &&
                     strcmp(slots[i].label, "for the node") == 0;
         if (strcmp(slots[i].id, full) == 0)
             seen += slots[i].role == KEY_FULL && slots[i].label[0] == '\0';
@@ -352,7 +351,7 @@ static void write_only_cannot_read(void)
     expect_ok(keyring_trailer_key(&writer, keying, key, err));
     expect_ok(keyring_trailer_key(reader, keying, again, err));
     CU_ASSERT(memcmp(key, again, sizeof(key)) == 0);
-    struct key_credential words = passphrase("words");
+    struct key_credential words = credential(KEY_FILE, &fixture.key);
     expect_error(FIRN_DENIED, key_slot_add(fixture.store, &writer, &words, KEY_FULL, "x", id, err));
     expect_ok(key_slot_add(fixture.store, &writer, &words, KEY_WRITE_ONLY, "x", id, err));
     keyring_wipe(&writer);

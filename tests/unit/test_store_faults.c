@@ -204,7 +204,7 @@ static void sweep_spares_the_living(void)
 static bool mount_small(const char *path)
 {
     int flags = CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
-    return unshare(flags) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+    return unshare(flags) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
            mount("firn", path, "tmpfs", 0, "size=512k") == 0;
 }
 
