@@ -164,7 +164,8 @@ static int call_capture(const struct run *run, struct sink *sink, struct firn_er
                                          .parent_time = parent != NULL ? parent->committed : 0,
                                          .changed = request->changed,
                                          .changed_count = request->changed_count,
-                                         .run_id = request->run_id};
+                                         .run_id = request->run_id,
+                                         .repository_id = run->context->repo->id_text};
     void *handle = services_handle(run->services);
     int returned = run->plugin->api.capture(handle, &capture, sink_interface(sink));
     return services_result(run->services, returned, "capture", err);

@@ -249,6 +249,8 @@ struct firn_capture {
     size_t changed_count;
     const char
         *run_id; /* unique to this run: names what the capture makes outside the repository */
+    /* Tells apart what captures into several repositories leave outside of them for one item; may be NULL. */
+    const char *repository_id;
 };
 
 /* ------------------------------------------------------------------------------------------------ restore */

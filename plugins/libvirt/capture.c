@@ -74,6 +74,16 @@ static int open_domain(struct capture *capture, struct firn_error **err)
     return domain_load_take(steal(vir), &capture->domain, err);
 }
 
+/* The repository; one that does not say who it is goes on with the parent's lineage. */
+static char *choose_lineage(const struct capture *capture)
+{
+    if (capture->request->repository_id != NULL)
+        return mem_strdup(capture->request->repository_id);
+    if (capture->parent.lineage != NULL)
+        return mem_strdup(capture->parent.lineage);
+    return mem_strdup(capture->request->run_id);
+}
+
 static int choose_disks(struct capture *capture, struct firn_error **err)
 {
     struct disks *disks = &capture->disks;
@@ -88,8 +98,7 @@ static int choose_disks(struct capture *capture, struct firn_error **err)
     if (disks_captured(disks) == 0)
         return fail(err, FIRN_NOTFOUND, "%s has no disk that could be captured",
                     capture->request->reference);
-    capture->lineage = mem_strdup(capture->parent.lineage != NULL ? capture->parent.lineage
-                                                                  : capture->request->run_id);
+    capture->lineage = choose_lineage(capture);
     if (capture->request->changed != NULL)
         connection_log(capture->connection, WARNING,
                        "the ranges given by --changed are not used: libvirt knows what changed");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Checkpoints: points in time since which QEMU notes what changed, in a bitmap in each qcow2 image. Firn's are named
- * "firn-RUN" and say in their description to which lineage they belong: the chain of snapshots of one domain in one
- * repository. A lineage needs its newest committed checkpoint only.
+ * "firn-RUN" and say in their description to which lineage they belong, which is the repository that the snapshots of
+ * the domain are in. A lineage needs its newest committed checkpoint only.
  */
 #ifndef PLUGIN_LIBVIRT_CHECKPOINT_H
 #define PLUGIN_LIBVIRT_CHECKPOINT_H

@@ -77,8 +77,10 @@ static int capture_plugin(void *opaque, const struct firn_capture *request, stru
 {
     struct handle *handle = opaque;
     struct firn_error *error = NULL;
+    struct firn_capture known = {.size = 0};
+    memcpy(&known, request, request->size < sizeof(known) ? request->size : sizeof(known));
     settlement_free(steal(handle->settlement));
-    int result = capture_run(handle->connection, request, sink, &handle->settlement, &error);
+    int result = capture_run(handle->connection, &known, sink, &handle->settlement, &error);
     return report(handle->connection->host, result, &error);
 }
 
