@@ -72,8 +72,10 @@ static size_t hot_limit(const struct index *index)
 
 /* ------------------------------------------------------------------------------------------------ packs */
 
-static void add_hook(struct index *index, enum format_chunk kind, const uint8_t *fingerprint,
-                     uint32_t pack)
+/* Digest records are always hooks. So is a pack's first chunk: whoever reads on past the end of another pack then finds the
+ * pack that was written next. Nobody looks for the chunks of maps. */
+static void add_hook(struct index *index, uint32_t pack, uint32_t ordinal, uint8_t kind,
+                     const uint8_t *fingerprint)
 {
     size_t ahead = hooks_memory_ahead(index->hooks);
     if (ahead > 0) {
@@ -81,14 +83,16 @@ static void add_hook(struct index *index, enum format_chunk kind, const uint8_t 
         malloc_trim(
             0); /* what left the hot set does not come back as such: let the system have it */
     }
-    hooks_put(index->hooks, kind, fingerprint, pack);
+    if (kind == FORMAT_CHUNK_DIGEST || (ordinal == 0 && kind != FORMAT_CHUNK_MAP))
+        hooks_put_always(index->hooks, fingerprint, pack);
+    else if (kind != FORMAT_CHUNK_MAP)
+        hooks_put(index->hooks, fingerprint, pack);
 }
 
 static void add_hooks(struct index *index, uint32_t pack, const struct pack_trailer *trailer)
 {
     for (uint32_t i = 0; i < trailer->chunk_count; i++)
-        add_hook(index, (enum format_chunk)trailer->chunks[i].kind, trailer->chunks[i].fingerprint,
-                 pack);
+        add_hook(index, pack, i, trailer->chunks[i].kind, trailer->chunks[i].fingerprint);
     *flags_of(index, pack) |= PACK_HOOKED;
 }
 
@@ -330,7 +334,7 @@ static int find(struct index *index, enum format_chunk kind, const uint8_t *fing
     uint32_t hooked = 0;
     if (hot_find(index->hot, kind, fingerprint, pack, ordinal))
         return 1;
-    if (!hooks_find(index->hooks, kind, fingerprint, &hooked))
+    if (!hooks_find(index->hooks, fingerprint, &hooked))
         return 0;
     if (load(index, hooked, err) < 0)
         return -1;
@@ -347,15 +351,14 @@ int index_find(struct index *index, enum format_chunk kind,
     return result;
 }
 
-int index_look_ahead(struct index *index, enum format_chunk kind,
-                     const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH], size_t count,
-                     struct firn_error **err)
+int index_look_ahead(struct index *index, const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH],
+                     size_t count, struct firn_error **err)
 {
     int result = 0;
     pthread_mutex_lock(&index->lock);
     for (size_t i = 0; i < count && result == 0; i++) {
         uint32_t pack = 0;
-        if (hooks_find(index->hooks, kind, fingerprints[i], &pack))
+        if (hooks_find(index->hooks, fingerprints[i], &pack))
             result = load(index, pack, err);
     }
     pthread_mutex_unlock(&index->lock);
@@ -391,7 +394,7 @@ void index_pack_end(struct index *index, uint32_t pack)
     const struct hot_chunk *chunks = hot_chunks(index->hot, pack, &count);
     for (uint32_t i = 0; i < count;
          i++) /* before it may leave: making room for hooks lets others go */
-        add_hook(index, (enum format_chunk)chunks[i].kind, chunks[i].fingerprint, pack);
+        add_hook(index, pack, i, chunks[i].kind, chunks[i].fingerprint);
     hot_pack_end(index->hot, pack);
     *flags_of(index, pack) |= PACK_HOOKED;
     hot_trim(index->hot, hot_limit(index));

@@ -5,8 +5,8 @@
  * repository:
  *
  *     hooks    sampled fingerprints → pack. One in 16 at first; when the table is full, every other one is dropped and the
- *              sampling doubles (1 in 32 …). Digest records are always hooks, chunks of maps never. Kept in the
- *              cache directory between runs.
+ *              sampling doubles (1 in 32 …). Always hooks: digest records, and the first chunk of every pack. Chunks of
+ *              maps never. Kept in the cache directory between runs.
  *     hot      every fingerprint of the packs used last: the trailers in an LRU, and the packs being written.
  *
  * A hit on a hook brings the pack's trailer in (authenticated, read from the store), and with it
@@ -49,9 +49,8 @@ int index_find(struct index *index, enum format_chunk kind,
                uint32_t *ordinal, struct firn_error **err);
 /* For chunks that are about to be looked up one by one: brings in the packs that hooks of any of them name, so that those
  * before the first hook are found, too. -1 as index_find(). */
-int index_look_ahead(struct index *index, enum format_chunk kind,
-                     const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH], size_t count,
-                     struct firn_error **err);
+int index_look_ahead(struct index *index, const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH],
+                     size_t count, struct firn_error **err);
 /* The chunks of this pack are likely to be asked for next: brings its trailer in. Errors are ignored. */
 void index_hint(struct index *index, uint32_t pack);
 

@@ -16,6 +16,7 @@
 #define EMPTY       UINT64_MAX
 #define PACK_BITS   24u
 #define PACK_MASK   ((UINT64_C(1) << PACK_BITS) - 1)
+#define ALWAYS      UINT64_C(1) /* in a key: stays, whatever is sampled */
 #define CHECK_BITS  39u
 #define SAMPLE_BITS 4u  /* the sampling begins at 1 in 2^4 … */
 #define SAMPLE_MOST 20u /* … and ends here: a table that is then full takes no more */
@@ -74,21 +75,22 @@ void hooks_free(struct hooks *hooks)
 static bool is_sample(const struct hooks *hooks, uint64_t key)
 {
     uint64_t dense = (UINT64_C(1) << (hooks->sample_bits - SAMPLE_BITS)) - 1;
-    return (key & 1) != 0 || (key >> 1 & dense) == 0;
+    return (key & ALWAYS) != 0 || (key >> 1 & dense) == 0;
 }
 
-/* The key under which a fingerprint is, or would be, hooked; false if it is no sample. */
-static bool key_of(const struct hooks *hooks, enum format_chunk kind, const uint8_t *fingerprint,
-                   uint64_t *key)
+/* The key of a fingerprint as a sample. */
+static uint64_t key_of(const uint8_t *fingerprint)
 {
     uint64_t word = 0;
     memcpy(&word, fingerprint, sizeof(word));
-    word = le64toh(word);
-    bool always = kind == FORMAT_CHUNK_DIGEST;
-    if (kind == FORMAT_CHUNK_MAP || (!always && (word & ((1u << SAMPLE_BITS) - 1)) != 0))
-        return false;
-    *key = (word >> SAMPLE_BITS & ((UINT64_C(1) << CHECK_BITS) - 1)) << 1 | always;
-    return is_sample(hooks, *key);
+    return (le64toh(word) >> SAMPLE_BITS & ((UINT64_C(1) << CHECK_BITS) - 1)) << 1;
+}
+
+/* Whether the fingerprint is a sample now. */
+static bool is_sampled(const struct hooks *hooks, const uint8_t *fingerprint)
+{
+    return (fingerprint[0] & ((1u << SAMPLE_BITS) - 1)) == 0 &&
+           is_sample(hooks, key_of(fingerprint));
 }
 
 /* The slot that holds the key, or the empty one where it belongs. */
@@ -154,21 +156,25 @@ void hooks_put_key(struct hooks *hooks, uint64_t key, uint32_t pack)
         place(hooks, entry);
 }
 
-void hooks_put(struct hooks *hooks, enum format_chunk kind,
-               const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t pack)
+void hooks_put(struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+               uint32_t pack)
 {
-    uint64_t key = 0;
-    if (key_of(hooks, kind, fingerprint, &key))
-        hooks_put_key(hooks, key, pack);
+    if (is_sampled(hooks, fingerprint))
+        hooks_put_key(hooks, key_of(fingerprint), pack);
 }
 
-bool hooks_find(const struct hooks *hooks, enum format_chunk kind,
-                const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t *pack)
+void hooks_put_always(struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+                      uint32_t pack)
 {
-    uint64_t key = 0;
-    if (!key_of(hooks, kind, fingerprint, &key))
-        return false;
-    uint64_t entry = *slot_of(hooks, key);
+    hooks_put_key(hooks, key_of(fingerprint) | ALWAYS, pack);
+}
+
+bool hooks_find(const struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+                uint32_t *pack)
+{
+    uint64_t entry = *slot_of(hooks, key_of(fingerprint) | ALWAYS);
+    if (entry == EMPTY && is_sampled(hooks, fingerprint))
+        entry = *slot_of(hooks, key_of(fingerprint));
     *pack = (uint32_t)(entry & PACK_MASK);
     return entry != EMPTY;
 }

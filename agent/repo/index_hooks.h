@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks: sampled fingerprints → pack, 8 bytes each, in bounded memory. A fingerprint is a sample
- * when the low bits of its first eight bytes (as a little-endian number) are zero: four bits at
- * first, one more each time that the table is full. Digest records are always hooks, chunks of maps
- * never: nobody looks for those. One thread at a time.
+ * Hooks: fingerprints → pack, 8 bytes each, in bounded memory. Some are kept always, others if they are samples: when the
+ * low bits of the first eight bytes (as a little-endian number) are zero. Four bits at first, one more each time that the table
+ * is full. One thread at a time.
  *
  * A hook keeps 39 bits of the fingerprint, so what it finds is only likely: the pack's trailer
  * tells.
@@ -22,11 +21,13 @@ struct hooks;
 struct hooks *hooks_new(size_t memory); /* the most that the table may take */
 void hooks_free(struct hooks *hooks);   /* NULL is fine */
 
-/* A newer pack takes the place of an older one. */
-void hooks_put(struct hooks *hooks, enum format_chunk kind,
-               const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t pack);
-bool hooks_find(const struct hooks *hooks, enum format_chunk kind,
-                const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH], uint32_t *pack);
+/* A newer pack takes the place of an older one. hooks_put() leaves out what is no sample. */
+void hooks_put(struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+               uint32_t pack);
+void hooks_put_always(struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+                      uint32_t pack);
+bool hooks_find(const struct hooks *hooks, const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH],
+                uint32_t *pack);
 
 uint64_t hooks_count(const struct hooks *hooks);
 uint32_t hooks_sampling(const struct hooks *hooks); /* 1 in this many */

@@ -174,9 +174,7 @@ static void cache_saves_reading(void)
     CU_ASSERT_EQUAL(statistics_of(index).trailers_read, 0);
     uint64_t hooks = statistics_of(index).hooks;
     CU_ASSERT(hooks > 12 * PER_PACK / 16 / 2 && hooks < 12 * PER_PACK / 16 * 2);
-    uint32_t found = count_found(
-        index, 0, 12 * PER_PACK); /* each pack's first chunks are asked for before its first hook */
-    CU_ASSERT(found > 12 * PER_PACK * 95 / 100 && found < 12 * PER_PACK);
+    CU_ASSERT_EQUAL(count_found(index, 0, 12 * PER_PACK), 12 * PER_PACK);
     CU_ASSERT_EQUAL(statistics_of(index).trailers_read, 12);
     CU_ASSERT_EQUAL(count_found(index, 0, 12 * PER_PACK), 12 * PER_PACK);
     index_close(index);
@@ -379,28 +377,35 @@ static uint32_t count_found_ahead(struct index *index, uint64_t first, uint32_t 
         uint32_t some = count - done < 16 ? count - done : 16;
         for (uint32_t i = 0; i < some; i++)
             fingerprint_of(first + done + i, fingerprints[i]);
-        expect_ok(index_look_ahead(index, FORMAT_CHUNK_BLOCK, fingerprints, some, err));
+        expect_ok(index_look_ahead(index, fingerprints, some, err));
         found += count_found(index, first + done, some);
         done += some;
     }
     return found;
 }
 
+/* Whoever enters a pack in its middle misses what comes before the next sample, less of it when looking ahead. */
 static void looking_ahead_finds_more(void)
 {
     struct fixture fixture;
     fixture_open(&fixture);
     write_packs(&fixture, 0, 30);
     index_close(open_index(&fixture, MEMORY));
-    fixture_reopen(&fixture);
-    struct index *index = open_index(&fixture, MEMORY);
-    uint32_t plain = count_found(index, 0, 30 * PER_PACK);
-    index_close(index);
-    index = open_index(&fixture, MEMORY);
-    uint32_t ahead = count_found_ahead(index, 0, 30 * PER_PACK);
-    printf(" misses: %u without, %u with ", 30 * PER_PACK - plain, 30 * PER_PACK - ahead);
-    CU_ASSERT(30 * PER_PACK - ahead < (30 * PER_PACK - plain) * 3 / 4);
-    index_close(index);
+    uint32_t missed[2] = {0};
+    for (int ahead = 0; ahead < 2; ahead++) {
+        fixture_reopen(&fixture);
+        struct index *index = open_index(&fixture, MEMORY);
+        for (uint64_t pack = 0; pack < 30; pack++) {
+            uint64_t first = pack * PER_PACK + 300;
+            uint32_t found =
+                ahead ? count_found_ahead(index, first, 320) : count_found(index, first, 320);
+            missed[ahead] += 320 - found;
+        }
+        index_close(index);
+    }
+    printf(" misses: %u without, %u with ", missed[0], missed[1]);
+    CU_ASSERT(missed[0] > 30 * 5 && missed[0] < 30 * 30);
+    CU_ASSERT(missed[1] < missed[0] * 3 / 4);
     fixture_close(&fixture);
 }
 
@@ -425,7 +430,7 @@ static void clone_is_found(void)
         done += length;
     }
     printf(" %.1f %% of a clone found ", 100.0 * found / shared);
-    CU_ASSERT(found <= shared && found > shared / 1000 * 975);
+    CU_ASSERT(found <= shared && found > shared / 1000 * 990);
     index_close(index);
     fixture_close(&fixture);
 }
