@@ -15,6 +15,7 @@
 struct firn_error;
 struct http_client;
 
+/* The process ignores SIGPIPE from now on, unless it handles it: a peer that hangs up is an error, not its end. */
 struct http_client *http_client_new(const char *user_agent);
 void http_client_free(struct http_client *client); /* NULL is fine */
 
