@@ -73,9 +73,10 @@ static void host_fail(const struct firn_host *host, enum firn_code code, const c
     if (code < FIRN_NOTFOUND || code > FIRN_INTERNAL)
         code = FIRN_INTERNAL;
     pthread_mutex_lock(&services->lock);
+    bool told_to_stop = services->broken && code == FIRN_CANCELLED;
     if (services->reason == NULL)
         error_set(&services->reason, code, "%s", text);
-    else if (services->contexts++ < CONTEXTS_MOST)
+    else if (!told_to_stop && services->contexts++ < CONTEXTS_MOST)
         error_wrap(&services->reason, "%s", text);
     pthread_mutex_unlock(&services->lock);
 }

@@ -179,5 +179,9 @@ int volume_write(const struct volume_job *job)
     int result = run_writers(&writing);
     pthread_mutex_destroy(&writing.lock);
     job->source->close(writing.reader);
-    return result < 0 ? -1 : job->output->operations->sync(job->output);
+    if (job->output->operations->sync(job->output) < 0)
+        return -1;
+    if (result < 0 && job->checkpoint != NULL)
+        job->checkpoint(job->context, safe_end(&writing));
+    return result;
 }

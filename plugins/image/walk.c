@@ -55,7 +55,8 @@ void walk_changed(struct walk *walk, struct input *input, const struct firn_rang
             end = input->size;
         add(walk, down(changed[i].offset), up_to(end, input->size));
     }
-    add(walk, down(tail), input->size);
+    if (tail < input->size)
+        add(walk, down(tail), input->size);
     if (walk->count > 0)
         walk->position = walk->ranges[0].offset;
 }
