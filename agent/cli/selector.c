@@ -24,13 +24,7 @@ static int resolve(struct cli *cli, const char *text, struct snapshot **out,
     return -1;
 }
 
-int select_snapshot(struct cli *cli, const char *text, struct snapshot **out,
-                    struct firn_error **err)
-{
-    if (cli_open(cli, err) < 0)
-        return -1;
-    return resolve(cli, text, out, err);
-}
+static const char latest[] = "latest:";
 
 static void damaged(void *context, const char *name, const struct firn_error *why)
 {
@@ -97,6 +91,25 @@ static int select_latest(struct cli *cli, const char *rest, struct selection *ou
     return result;
 }
 
+int select_snapshot(struct cli *cli, const char *text, struct snapshot **out,
+                    struct firn_error **err)
+{
+    auto_selection struct selection selection = {0};
+    if (cli_open(cli, err) < 0)
+        return -1;
+    if (strncmp(text, latest, sizeof(latest) - 1) != 0)
+        return resolve(cli, text, out, err);
+    if (select_latest(cli, text + sizeof(latest) - 1, &selection, err) < 0)
+        return -1;
+    if (selection.object != NULL)
+        return fail(err, FIRN_NOTFOUND,
+                    "no snapshot is of \"%s\": \"%s\" may be an object of one, but a snapshot is "
+                    "meant here",
+                    text + sizeof(latest) - 1, selection.object);
+    *out = steal(selection.snapshot);
+    return 0;
+}
+
 static int check_object(struct cli *cli, const struct selection *selection, struct firn_error **err)
 {
     const struct snapshot *snapshot = selection->snapshot;
@@ -116,7 +129,6 @@ static int check_object(struct cli *cli, const struct selection *selection, stru
 
 int select_object(struct cli *cli, const char *text, struct selection *out, struct firn_error **err)
 {
-    static const char latest[] = "latest:";
     if (cli_open(cli, err) < 0)
         return -1;
     if (strncmp(text, latest, sizeof(latest) - 1) == 0) {

@@ -73,9 +73,9 @@ static int run_transfer(struct image *image, struct input *input, struct walk *w
     struct transfer transfer = {.image = image, .sink = sink, .object = object, .walk = walk};
     image->host->progress(image->host, walk_length(walk), 0);
     image->host->step(image->host, "reading");
-    pthread_mutex_init(&transfer.lock, NULL);
+    transfer_begin(&transfer);
     int result = input->operations->transfer(input, &transfer);
-    pthread_mutex_destroy(&transfer.lock);
+    transfer_end(&transfer);
     return result;
 }
 

@@ -41,31 +41,59 @@ static int next_locked(struct transfer *transfer, struct piece *piece)
     }
 }
 
-int transfer_next(struct transfer *transfer, struct piece *piece)
+void transfer_begin(struct transfer *transfer)
 {
-    pthread_mutex_lock(&transfer->lock);
-    int more = next_locked(transfer, piece);
-    if (more < 0)
-        transfer->failed = true;
-    pthread_mutex_unlock(&transfer->lock);
-    return more;
+    pthread_mutex_init(&transfer->lock, NULL);
+    pthread_cond_init(&transfer->passed, NULL);
 }
 
-int transfer_take(struct transfer *transfer, const struct piece *piece, void *buffer)
+void transfer_end(struct transfer *transfer)
 {
-    pthread_mutex_lock(&transfer->lock);
-    int result =
-        transfer->sink->extent_take(transfer->object, piece->offset, buffer, piece->length);
-    if (result < 0)
-        transfer->failed = true;
-    pthread_mutex_unlock(&transfer->lock);
-    transfer->image->host->progress(transfer->image->host, 0, piece->length);
-    return result;
+    pthread_cond_destroy(&transfer->passed);
+    pthread_mutex_destroy(&transfer->lock);
+}
+
+static void give_up_locked(struct transfer *transfer)
+{
+    transfer->failed = true;
+    pthread_cond_broadcast(&transfer->passed);
 }
 
 void transfer_give_up(struct transfer *transfer)
 {
     pthread_mutex_lock(&transfer->lock);
-    transfer->failed = true;
+    give_up_locked(transfer);
     pthread_mutex_unlock(&transfer->lock);
+}
+
+int transfer_next(struct transfer *transfer, struct piece *piece)
+{
+    pthread_mutex_lock(&transfer->lock);
+    int more = next_locked(transfer, piece);
+    if (more == 1)
+        piece->turn = transfer->given++;
+    else if (more < 0)
+        give_up_locked(transfer);
+    pthread_mutex_unlock(&transfer->lock);
+    return more;
+}
+
+/* Who waits holds one buffer; the reader whose turn it is holds at most one more, so that both can always go on. */
+int transfer_take(struct transfer *transfer, const struct piece *piece, void *buffer)
+{
+    struct firn_sink *sink = transfer->sink;
+    int result = -1;
+    pthread_mutex_lock(&transfer->lock);
+    while (!transfer->failed && transfer->taken != piece->turn)
+        pthread_cond_wait(&transfer->passed, &transfer->lock);
+    if (transfer->failed)
+        sink->buffer_put(sink, buffer);
+    else if ((result = sink->extent_take(transfer->object, piece->offset, buffer, piece->length)) <
+             0)
+        give_up_locked(transfer);
+    transfer->taken++;
+    pthread_cond_broadcast(&transfer->passed);
+    pthread_mutex_unlock(&transfer->lock);
+    transfer->image->host->progress(transfer->image->host, 0, piece->length);
+    return result;
 }

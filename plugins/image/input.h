@@ -12,14 +12,17 @@
 
 struct input;
 
-/* Where what is read goes. Pieces come from the walk and go to the object; `lock` keeps calls on either apart. */
+/* Where what is read goes. Pieces come from the walk and go to the object; `lock` keeps calls on either apart. Data is handed
+ * over in the order in which it was handed out, whoever reads it: the repository finds duplicates by their neighbours. */
 struct transfer {
     struct image *image;
     struct firn_sink *sink;
     struct firn_object *object;
     struct walk *walk;
     pthread_mutex_t lock;
-    bool failed; /* some thread has given up */
+    pthread_cond_t passed; /* the next piece may go */
+    uint64_t given, taken; /* pieces of data handed out, and handed over */
+    bool failed;           /* some thread has given up */
 };
 
 struct input_operations {
@@ -49,6 +52,8 @@ void input_close(struct input *input);
 int input_open_file(struct image *image, const char *path, struct input **out);
 int input_open_nbd(struct image *image, const char *uri, const char *bitmap, struct input **out);
 
+void transfer_begin(struct transfer *transfer); /* the members above `lock` are set */
+void transfer_end(struct transfer *transfer);
 /* The next piece of data to read: 1, 0 at the end, -1. What needs no reading has gone to the object. */
 int transfer_next(struct transfer *transfer, struct piece *piece);
 /* Hands what was read over; takes the buffer, also on error. */

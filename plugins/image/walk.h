@@ -19,6 +19,7 @@ struct piece {
     enum piece_kind kind;
     uint64_t offset;
     uint64_t length; /* of data: at most WALK_PIECE */
+    uint64_t turn;   /* of data: how many pieces of data came before it in its transfer */
 };
 
 #define WALK_PIECE (1024u * 1024u)
