@@ -18,8 +18,10 @@ int block_hash(struct fingerprinter *fingerprinter, struct job *job, struct firn
     const uint8_t *data = job->buffer->data;
     for (uint32_t i = 0; i < job->count; i++) {
         job->zero[i] = job->kind == FORMAT_CHUNK_BLOCK && is_zero(data, job->lengths[i]);
-        if (!job->zero[i] && fingerprinter_make(fingerprinter, job->kind, data, job->lengths[i],
-                                                job->fingerprints[i], err) < 0)
+        if (job->zero[i])
+            memset(job->fingerprints[i], 0, FORMAT_FINGERPRINT_LENGTH);
+        else if (fingerprinter_make(fingerprinter, job->kind, data, job->lengths[i],
+                                    job->fingerprints[i], err) < 0)
             return -1;
         data += job->lengths[i];
     }

@@ -24,12 +24,20 @@ struct partial {
 };
 #define PARTIALS_MAX 64u
 
+/* Extents that wait to be compared with the parent: a plugin reads with several buffers at once, and
+ * what it gives comes a little out of order. A buffer makes at most one extent a block. */
+#define LATE_MAX (2u * PIPELINE_LENT_MAX * (PIPELINE_BUFFER / FORMAT_BLOCK_SIZE))
+
 struct volume {
     const struct snapshot_object *parent; /* NULL: what is not mentioned is zero */
-    struct map_cursor *cursor;            /* over the parent's map, ahead of what was placed */
+    struct map_cursor *cursor;            /* over the parent's map, for comparing */
     struct map_extent ahead;              /* the cursor's extent; count 0: it ended */
-    uint32_t hinted;                      /* pack that the index was told of last */
     uint64_t position;                    /* first unit that the cursor can still compare */
+    struct map_extent late[LATE_MAX];     /* placed, not yet compared */
+    size_t late_count;
+    struct map_cursor *hint_cursor; /* runs ahead of it, to prepare the index */
+    struct map_extent hint;
+    uint32_t hinted;  /* pack that the index was told of last */
     uint64_t changed; /* units that differ from the parent, or that are data without one */
     struct partial partials[PARTIALS_MAX];
     size_t partial_count;

@@ -38,28 +38,32 @@ static struct capture_object *object_of(struct pipeline_owner *owner)
     return (struct capture_object *)owner;
 }
 
-/* Moves the cursor until its extent ends behind `unit`. */
-static int look_ahead(struct volume *volume, uint64_t unit, struct firn_error **err)
+/* Moves a cursor until its extent (*ahead) ends behind `unit`. */
+static int look_ahead(struct map_cursor *cursor, struct map_extent *ahead, uint64_t unit,
+                      struct firn_error **err)
 {
-    while (volume->ahead.count > 0 && volume->ahead.start + volume->ahead.count <= unit) {
-        int more = map_cursor_next(volume->cursor, &volume->ahead, err);
+    while (ahead->count > 0 && ahead->start + ahead->count <= unit) {
+        int more = map_cursor_next(cursor, ahead, err);
         if (more < 0)
             return -1;
         if (more == 0)
-            volume->ahead = (struct map_extent){0};
+            *ahead = (struct map_extent){0};
     }
     return 0;
 }
 
+/* Tells the index which pack holds what the parent has here: most of it will be asked for next. */
 static void expect(struct pipeline_owner *owner, uint64_t unit)
 {
     struct capture_object *object = object_of(owner);
     struct volume *volume = &object->volume;
-    if (unit < volume->position || look_ahead(volume, unit, NULL) < 0)
+    if (look_ahead(volume->hint_cursor, &volume->hint, unit, NULL) < 0) {
+        volume->hint = (struct map_extent){0};
         return;
-    if (volume->ahead.count > 0 && volume->ahead.pack != PACK_NONE &&
-        volume->ahead.pack != volume->hinted) {
-        volume->hinted = volume->ahead.pack;
+    }
+    if (volume->hint.count > 0 && volume->hint.pack != PACK_NONE &&
+        volume->hint.pack != volume->hinted) {
+        volume->hinted = volume->hint.pack;
         index_hint(object->capture->index, volume->hinted);
     }
 }
@@ -88,14 +92,13 @@ static int add_changed(struct capture_object *object, const struct map_extent *e
     return map_builder_add(object->builder, extent, err);
 }
 
-static int place_above_parent(struct capture_object *object, struct map_extent rest,
-                              struct firn_error **err)
+static int compare(struct capture_object *object, struct map_extent rest, struct firn_error **err)
 {
     struct volume *volume = &object->volume;
-    if (rest.start < volume->position) /* out of order: the cursor does not go back */
+    if (rest.start < volume->position) /* far out of order: the cursor does not go back */
         return add_changed(object, &rest, err);
     while (rest.count > 0) {
-        if (look_ahead(volume, rest.start, err) < 0)
+        if (look_ahead(volume->cursor, &volume->ahead, rest.start, err) < 0)
             return -1;
         bool same = false;
         struct map_extent piece = rest;
@@ -111,13 +114,36 @@ static int place_above_parent(struct capture_object *object, struct map_extent r
     return 0;
 }
 
+static int by_start(const void *a, const void *b)
+{
+    const struct map_extent *left = a, *right = b;
+    return left->start < right->start ? -1 : left->start > right->start;
+}
+
+/* Compares the first `count` of the late extents with the parent. */
+static int compare_late(struct capture_object *object, size_t count, struct firn_error **err)
+{
+    struct volume *volume = &object->volume;
+    qsort(volume->late, volume->late_count, sizeof(*volume->late), by_start);
+    for (size_t i = 0; i < count; i++)
+        if (compare(object, volume->late[i], err) < 0)
+            return -1;
+    volume->late_count -= count;
+    memmove(volume->late, volume->late + count, volume->late_count * sizeof(*volume->late));
+    return 0;
+}
+
 static int place(struct pipeline_owner *owner, const struct map_extent *extent,
                  struct firn_error **err)
 {
     struct capture_object *object = object_of(owner);
-    if (object->volume.parent != NULL)
-        return place_above_parent(object, *extent, err);
-    return extent->pack == PACK_NONE ? 0 : add_changed(object, extent, err);
+    struct volume *volume = &object->volume;
+    if (volume->parent == NULL)
+        return extent->pack == PACK_NONE ? 0 : add_changed(object, extent, err);
+    if (volume->late_count == LATE_MAX && compare_late(object, LATE_MAX / 2, err) < 0)
+        return -1;
+    volume->late[volume->late_count++] = *extent;
+    return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------ life */
@@ -132,6 +158,14 @@ int volume_begin(struct capture_object *object, struct firn_error **err)
     return 0;
 }
 
+static int first_extent(struct map_cursor *cursor, struct map_extent *out, struct firn_error **err)
+{
+    int more = map_cursor_next(cursor, out, err);
+    if (more == 0)
+        *out = (struct map_extent){0};
+    return more < 0 ? -1 : 0;
+}
+
 int capture_object_parent(struct capture_object *object, struct firn_error **err)
 {
     const struct snapshot *parent = object->capture->parent;
@@ -142,13 +176,12 @@ int capture_object_parent(struct capture_object *object, struct firn_error **err
         return fail(err, FIRN_NOTFOUND, "the parent snapshot has no volume %s",
                     object->result.name);
     struct volume *volume = &object->volume;
-    if (map_cursor_open(object->capture->repo, &base->map, 0, &volume->cursor, err) < 0)
+    struct repo *repo = object->capture->repo;
+    if (map_cursor_open(repo, &base->map, 0, &volume->cursor, err) < 0 ||
+        map_cursor_open(repo, &base->map, 0, &volume->hint_cursor, err) < 0 ||
+        first_extent(volume->cursor, &volume->ahead, err) < 0 ||
+        first_extent(volume->hint_cursor, &volume->hint, err) < 0)
         return -1;
-    int more = map_cursor_next(volume->cursor, &volume->ahead, err);
-    if (more < 0)
-        return -1;
-    if (more == 0)
-        volume->ahead = (struct map_extent){0};
     volume->parent = base;
     object->owner.expect = expect;
     return 0;
@@ -160,6 +193,7 @@ void volume_free(struct capture_object *object)
     for (size_t i = 0; i < volume->partial_count; i++)
         free(volume->partials[i].data);
     map_cursor_free(volume->cursor);
+    map_cursor_free(volume->hint_cursor);
 }
 
 /* ------------------------------------------------------------------------------------------------ the stage */
@@ -413,6 +447,7 @@ int volume_end(struct capture_object *object, struct firn_error **err)
             return -1;
     struct map_run run = {0};
     if (stage_flush(object, err) < 0 || pipeline_wait(capture->pipeline, &object->owner, err) < 0 ||
+        compare_late(object, volume->late_count, err) < 0 ||
         map_builder_finish(steal(object->builder), &run, err) < 0)
         return -1;
     if (volume->parent != NULL)

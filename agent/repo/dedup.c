@@ -135,6 +135,9 @@ static int place_chunks(struct pipeline *pipeline, struct job *job,
 {
     struct map_extent pending = {0}, place;
     const uint8_t *data = job->buffer->data;
+    const uint8_t(*fingerprints)[FORMAT_FINGERPRINT_LENGTH] = (const void *)job->fingerprints;
+    if (index_look_ahead(pipeline->index, fingerprints, job->count, err) < 0)
+        return -1;
     for (uint32_t i = 0; i < job->count; i++) {
         if (place_chunk(pipeline, job, i, data, &place, figures, err) < 0)
             return -1;
