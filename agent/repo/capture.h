@@ -58,13 +58,14 @@ int capture_stream_known(struct capture *capture, const struct firn_object_info 
                          struct firn_error **err);
 
 struct capture_statistics {
-    uint64_t bytes_read;    /* given as data */
-    uint64_t bytes_zero;    /* of those, in blocks that were zero, and what zero() named */
-    uint64_t bytes_new;     /* stored, before compression */
-    uint64_t bytes_stored;  /* in packs, all told */
-    uint64_t bytes_total;   /* lengths of all objects */
-    uint64_t bytes_changed; /* new or moved against the parent; = bytes_read without one */
-    uint32_t packs;         /* written */
+    uint64_t bytes_read;   /* given as data */
+    uint64_t bytes_zero;   /* of those, in blocks that were zero, and what zero() named */
+    uint64_t bytes_new;    /* stored, before compression */
+    uint64_t bytes_stored; /* in packs, all told */
+    uint64_t bytes_total;  /* lengths of all objects */
+    uint64_t
+        bytes_changed; /* in blocks that lie elsewhere than in the parent, and in streams sent */
+    uint32_t packs;    /* written */
 };
 void capture_statistics(struct capture *capture, struct capture_statistics *out);
 

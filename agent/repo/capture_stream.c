@@ -21,20 +21,12 @@ static int place(struct pipeline_owner *owner, const struct map_extent *extent,
     return map_builder_add(object->builder, extent, err);
 }
 
-/* "sha256" of "sha256:0123…". */
-static int digester_for(const char *digest, struct digester **out, struct firn_error **err)
-{
-    const char *colon = digest == NULL ? NULL : strchr(digest, ':');
-    if (colon == NULL)
-        return digest == NULL ? 0 : fail(err, FIRN_INVALID, "%s is no digest", digest);
-    auto_free char *algorithm = mem_printf("%.*s", (int)(colon - digest), digest);
-    return digester_new(algorithm, out, err);
-}
-
 int stream_begin(struct capture_object *object, struct firn_error **err)
 {
     object->owner.place = place;
-    return digester_for(object->result.digest, &object->stream.digester, err);
+    if (object->result.digest == NULL)
+        return 0;
+    return digester_new_for(object->result.digest, &object->stream.digester, err);
 }
 
 void stream_free(struct capture_object *object)
@@ -171,6 +163,9 @@ int stream_end(struct capture_object *object, struct firn_error **err)
     while (object->stage != NULL)
         if (stage_submit(object, true, err) < 0)
             return -1;
+    pthread_mutex_lock(&capture->lock);
+    capture->bytes_changed += object->result.length;
+    pthread_mutex_unlock(&capture->lock);
     struct map_run run = {0};
     if (pipeline_wait(capture->pipeline, &object->owner, err) < 0 ||
         map_builder_finish(steal(object->builder), &run, err) < 0)

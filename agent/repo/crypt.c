@@ -347,6 +347,15 @@ int digester_new(const char *algorithm, struct digester **out, struct firn_error
     return 0;
 }
 
+int digester_new_for(const char *digest, struct digester **out, struct firn_error **err)
+{
+    const char *colon = strchr(digest, ':');
+    if (colon == NULL)
+        return fail(err, FIRN_INVALID, "%s is no digest", digest);
+    auto_free char *algorithm = mem_printf("%.*s", (int)(colon - digest), digest);
+    return digester_new(algorithm, out, err);
+}
+
 void digester_free(struct digester *digester)
 {
     if (digester == NULL)

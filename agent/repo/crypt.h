@@ -71,6 +71,8 @@ int fingerprinter_make(struct fingerprinter *fingerprinter, enum format_chunk ki
 struct digester;
 int digester_new(const char *algorithm, struct digester **out,
                  struct firn_error **err); /* "sha256", "sha512"; else INVALID */
+/* The digester that can prove such a digest: of the algorithm in front of the colon. INVALID. */
+int digester_new_for(const char *digest, struct digester **out, struct firn_error **err);
 void digester_free(struct digester *digester);
 int digester_update(struct digester *digester, const void *data, size_t length,
                     struct firn_error **err);

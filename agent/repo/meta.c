@@ -44,6 +44,7 @@ struct meta_writer {
     size_t referenced_length;
     uint64_t stored;
     uint32_t packs;
+    bool failed;              /* what it holds is not what its callers were told */
     struct meta_writer *next; /* on the shelf */
 };
 
@@ -145,6 +146,15 @@ static int close_pack(struct meta_writer *meta, struct firn_error **err)
     return 0;
 }
 
+/* After a failure the open pack may lack a chunk whose place is not free again: nothing of it may be committed, also
+ * when the caller gives up only the object that met the failure. */
+static int refuse_failed(const struct meta_writer *meta, struct firn_error **err)
+{
+    if (!meta->failed)
+        return 0;
+    return fail(err, FIRN_INTERNAL, "a map could not be written before: nothing can be committed");
+}
+
 /* Adds a pack to the references of the open pack, once. */
 static int add_reference(struct meta_writer *meta, uint32_t pack, struct firn_error **err)
 {
@@ -194,7 +204,9 @@ int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint
     assert(length > 0 && length <= FORMAT_CHUNK_MAX);
     struct pack_chunk chunk = {.kind = (uint8_t)kind, .length = (uint32_t)length};
     pthread_mutex_lock(&meta->lock);
-    int result = meta->pack == NULL ? open_pack(meta, err) : 0;
+    int result = refuse_failed(meta, err);
+    if (result == 0 && meta->pack == NULL)
+        result = open_pack(meta, err);
     if (fingerprint != NULL)
         memcpy(chunk.fingerprint, fingerprint, FORMAT_FINGERPRINT_LENGTH);
     else if (result == 0)
@@ -207,6 +219,7 @@ int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint
     if (result == 0 && (pack_writer_stored(meta->pack) >= META_PACK_STORED ||
                         meta->kept_count == META_PACK_CHUNKS))
         result = close_pack(meta, err);
+    meta->failed = result < 0;
     pthread_mutex_unlock(&meta->lock);
     return result;
 }
@@ -214,7 +227,7 @@ int meta_writer_put(struct meta_writer *meta, enum format_chunk kind, const uint
 int meta_writer_finish(struct meta_writer *meta, uint64_t *stored, uint32_t *packs,
                        struct firn_error **err)
 {
-    int result = close_pack(meta, err);
+    int result = refuse_failed(meta, err) < 0 ? -1 : close_pack(meta, err);
     *stored = meta->stored;
     *packs = meta->packs;
     writer_free(meta);

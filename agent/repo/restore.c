@@ -19,7 +19,11 @@ int restore_open(struct repo *repo, const struct snapshot_object *object, uint64
     reader->object = object;
     pthread_mutex_init(&reader->volume.lock, NULL);
     pthread_cond_init(&reader->volume.work, NULL);
-    pthread_cond_init(&reader->volume.ready, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&reader->volume.ready, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     int result = object->kind == FIRN_OBJECT_VOLUME ? volume_open(reader, start, workers, err)
                                                     : stream_open(reader, start, err);
     if (result < 0) {

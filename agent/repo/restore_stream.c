@@ -13,22 +13,13 @@
 
 #define DOCUMENT_MAX (16u * 1024u * 1024u)
 
-static int open_digester(struct restore_reader *reader, struct firn_error **err)
-{
-    const char *digest = reader->object->digest;
-    const char *colon = digest == NULL ? NULL : strchr(digest, ':');
-    if (colon == NULL)
-        return 0;
-    auto_free char *algorithm = mem_printf("%.*s", (int)(colon - digest), digest);
-    return digester_new(algorithm, &reader->stream.digester, err);
-}
-
 int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error **err)
 {
     struct stream_reader *stream = &reader->stream;
     stream->skip = start;
     stream->frame = mem_aligned(FORMAT_CHUNK_MAX);
-    if (start == 0 && open_digester(reader, err) < 0) /* of a part there is no digest */
+    if (start == 0 && reader->object->digest != NULL && /* of a part there is no digest */
+        digester_new_for(reader->object->digest, &stream->digester, err) < 0)
         return -1;
     if (pack_reader_new(reader->repo, &stream->pack_reader, err) < 0)
         return -1;
@@ -82,6 +73,9 @@ static int next_chunk(struct restore_reader *reader, struct firn_error **err)
     const struct pack_trailer *trailer = stream->trailer;
     const struct pack_chunk *chunk = &trailer->chunks[stream->extent.ordinal];
     uint32_t through = trailer->chunks[stream->extent.ordinal + stream->extent.count - 1].frame;
+    if (chunk->length > reader->object->length - stream->position)
+        return fail(err, FIRN_CORRUPT, "%s goes on after its %llu bytes", reader->object->name,
+                    (unsigned long long)reader->object->length);
     bool wanted = chunk->length > stream->skip;
     bool here = stream->frame_valid && stream->frame_pack == stream->extent.pack &&
                 stream->frame_number == chunk->frame;

@@ -335,10 +335,10 @@ static int wait_ready(struct restore_reader *reader, struct firn_error **err)
         retire_windows(reader);
         if (volume->first_ready != NULL)
             return 1;
-        if (volume->resolved && !volume->resolving && volume->first_window == NULL)
+        if (!volume->resolving && volume->resolved && volume->first_window == NULL)
             return 0;
         struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_cond_timedwait(&volume->ready, &volume->lock, &until);
     }

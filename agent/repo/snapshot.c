@@ -277,9 +277,12 @@ static int read_snapshot(struct repo *repo, const char *name, struct snapshot *s
         open_body(repo, &parts, &bytes, &text, err) < 0)
         return -1;
     auto_json struct json_object *json = NULL;
-    if (json_parse(text.data, text.length, "body", &json, err) < 0)
-        return -1;
-    return snapshot_body_read(repo, json, snapshot, err);
+    if (json_parse(text.data, text.length, "body", &json, err) == 0 &&
+        snapshot_body_read(repo, json, snapshot, err) == 0)
+        return 0;
+    if (error_code(err == NULL ? NULL : *err) == FIRN_INVALID)
+        (*err)->code = FIRN_CORRUPT; /* a foreign document that makes no sense is damage here */
+    return -1;
 }
 
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
