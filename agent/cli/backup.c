@@ -216,7 +216,8 @@ static int run(struct cli *cli, struct firn_error **err)
         return -1;
     job.request.tag_count = argument_list(cli->arguments, "tag", &tags);
     job.request.tags = tags;
-    auto_json struct json_object *results = job.results = json_object_new_array();
+    auto_json struct json_object *results = json_object_new_array();
+    job.results = results;
     int result = back_up_all(&job, err);
     index_close(job.index);
     if (print_results(&job, result == 0 ? err : NULL) < 0)

@@ -114,17 +114,16 @@ static int by_name(struct forget *forget, struct firn_error **err)
     return 0;
 }
 
-static const char **read_policy(struct forget *forget)
+/* The tags that keep: the caller's. */
+static const char **read_policy(const struct arguments *arguments, struct retention_policy *policy)
 {
     static const char *const names[RETENTION_PERIODS] = {
         "keep-last", "keep-hourly", "keep-daily", "keep-weekly", "keep-monthly", "keep-yearly"};
-    const struct arguments *arguments = forget->cli->arguments;
     const char **tags;
     for (size_t i = 0; i < RETENTION_PERIODS; i++)
-        forget->policy.keep[i] = (unsigned)argument_number(arguments, names[i], 0);
-    forget->policy.within = argument_number(arguments, "keep-within", 0);
-    forget->policy.tag_count = argument_list(arguments, "keep-tag", &tags);
-    forget->policy.tags = tags;
+        policy->keep[i] = (unsigned)argument_number(arguments, names[i], 0);
+    policy->within = argument_number(arguments, "keep-within", 0);
+    policy->tag_count = argument_list(arguments, "keep-tag", &tags);
     return tags;
 }
 
@@ -147,9 +146,11 @@ static int report(struct forget *forget, struct firn_error **err)
 static int run(struct cli *cli, struct firn_error **err)
 {
     struct forget forget = {.cli = cli};
-    auto_free const char **tags = read_policy(&forget);
-    auto_json struct json_object *rows = forget.rows = json_object_new_array();
+    auto_json struct json_object *rows = json_object_new_array();
+    auto_free const char **tags = read_policy(cli->arguments, &forget.policy);
     bool named = arguments_count(cli->arguments) > 0;
+    forget.rows = rows;
+    forget.policy.tags = tags;
     if (named == retention_has_rule(&forget.policy))
         return usage(cli, err, "forget: %s",
                      named ? "either name snapshots or give --keep rules, not both"

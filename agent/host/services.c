@@ -8,7 +8,6 @@
  */
 #include "services.h"
 
-#include "core/buf.h"
 #include "core/cancel.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -20,6 +19,7 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TEXT_LONGEST  1024u
@@ -53,17 +53,21 @@ char *services_clean_text(const char *text)
     return clean;
 }
 
+/* Longer texts are cut. */
 __attribute__((format(printf, 1, 0))) static char *format_text(const char *format,
                                                                va_list arguments)
 {
-    auto_buf struct buf text = buf_new(4 * TEXT_LONGEST);
-    buf_vprintf(&text, format, arguments);
-    return services_clean_text(buf_text(&text));
+    char text[TEXT_LONGEST + 1];
+    if (vsnprintf(text, sizeof(text), format, arguments) < 0)
+        text[0] = '\0';
+    return services_clean_text(text);
 }
 
 /* ------------------------------------------------------------------------------------------------ reasons */
 
-static void host_fail(const struct firn_host *host, enum firn_code code, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void host_fail(const struct firn_host *host,
+                                                            enum firn_code code, const char *format,
+                                                            ...)
 {
     struct services *services = of(host);
     va_list arguments;
@@ -151,8 +155,9 @@ int services_result(struct services *services, int returned, const char *functio
 
 /* ------------------------------------------------------------------------------------------------ what is lent */
 
-static void host_log(const struct firn_host *host, enum firn_log_level level, const char *format,
-                     ...)
+__attribute__((format(printf, 3, 4))) static void host_log(const struct firn_host *host,
+                                                           enum firn_log_level level,
+                                                           const char *format, ...)
 {
     struct services *services = of(host);
     va_list arguments;

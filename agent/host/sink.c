@@ -55,9 +55,9 @@ static struct sink *of(struct firn_sink *sink)
     })
 
 /* The result of a call into the capture: whatever fails there fails the whole operation. */
-static int passed_on(struct sink *sink, int result, struct firn_error *err)
+static int passed_on(struct sink *sink, int result, struct firn_error **err)
 {
-    return result < 0 ? services_broken_take(sink->services, err) : result;
+    return result < 0 ? services_broken_take(sink->services, *err) : result;
 }
 
 /* ------------------------------------------------------------------------------------------------ objects */
@@ -166,7 +166,8 @@ static int extent(struct firn_object *object, uint64_t offset, const void *data,
         return 0;
     if (data == NULL)
         return misused(object->sink, "volume %s: an extent without data", object->name);
-    return passed_on(object->sink, capture_extent(object->object, offset, data, length, &err), err);
+    return passed_on(object->sink, capture_extent(object->object, offset, data, length, &err),
+                     &err);
 }
 
 static int zero(struct firn_object *object, uint64_t offset, uint64_t length)
@@ -176,7 +177,7 @@ static int zero(struct firn_object *object, uint64_t offset, uint64_t length)
         return -1;
     if (length == 0)
         return 0;
-    return passed_on(object->sink, capture_zero(object->object, offset, length, &err), err);
+    return passed_on(object->sink, capture_zero(object->object, offset, length, &err), &err);
 }
 
 static int same(struct firn_object *object, uint64_t offset, uint64_t length)
@@ -186,14 +187,14 @@ static int same(struct firn_object *object, uint64_t offset, uint64_t length)
         return -1;
     if (length == 0)
         return 0;
-    return passed_on(object->sink, capture_same(object->object, offset, length, &err), err);
+    return passed_on(object->sink, capture_same(object->object, offset, length, &err), &err);
 }
 
 static int buffer_get(struct firn_sink *interface, void **data, size_t *capacity)
 {
     struct firn_error *err = NULL;
     return passed_on(of(interface),
-                     capture_buffer_get(of(interface)->capture, data, capacity, &err), err);
+                     capture_buffer_get(of(interface)->capture, data, capacity, &err), &err);
 }
 
 static void buffer_put(struct firn_sink *interface, void *data)
@@ -214,7 +215,7 @@ static int extent_take(struct firn_object *object, uint64_t offset, void *data, 
         return length == 0 ? 0 : -1;
     }
     return passed_on(object->sink, capture_extent_take(object->object, offset, data, length, &err),
-                     err);
+                     &err);
 }
 
 static int stream(struct firn_object *object, const void *data, uint64_t length)
@@ -233,7 +234,7 @@ static int stream(struct firn_object *object, const void *data, uint64_t length)
             return misused(object->sink, "document %s: larger than 16 MiB", object->name);
         object->given += length;
     }
-    return passed_on(object->sink, capture_stream(object->object, data, length, &err), err);
+    return passed_on(object->sink, capture_stream(object->object, data, length, &err), &err);
 }
 
 /* A digest that does not fit fails this object only: the transfer may be tried again. */
@@ -278,7 +279,7 @@ static int stream_known(struct firn_sink *interface, const struct firn_object_in
         return -1;
     if (info.kind != FIRN_OBJECT_STREAM || info.digest == NULL)
         return misused(sink, "stream %s: only a stream with a digest can be known", info.name);
-    return passed_on(sink, capture_stream_known(sink->capture, &info, &err), err);
+    return passed_on(sink, capture_stream_known(sink->capture, &info, &err), &err);
 }
 
 /* ------------------------------------------------------------------------------------------------ state and outcome */
