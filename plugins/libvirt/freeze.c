@@ -37,14 +37,30 @@ static int set_agent_timeout(virDomainPtr domain, int seconds, struct firn_error
     return 0;
 }
 
-/* Tries until the thaw is confirmed or the domain is gone. */
-static int thaw(virDomainPtr domain, struct firn_error **err)
+/* A daemon that was restarted in the meantime has closed the connection; the guest is frozen all the same. */
+static void reconnect(const char *uri, virDomainPtr domain, virConnectPtr *connection,
+                      virDomainPtr *fresh)
 {
+    unsigned char uuid[VIR_UUID_BUFLEN];
+    virDomainPtr current = *fresh != NULL ? *fresh : domain;
+    if (virConnectIsAlive(virDomainGetConnect(current)) == 1 || virDomainGetUUID(domain, uuid) < 0)
+        return;
+    vir_domain_release(fresh);
+    vir_connect_release(connection);
+    *connection = virConnectOpen(uri);
+    *fresh = *connection == NULL ? NULL : virDomainLookupByUUID(*connection, uuid);
+}
+
+/* Tries until the thaw is confirmed or the domain is gone. */
+static int thaw(const char *uri, virDomainPtr domain, struct firn_error **err)
+{
+    auto_connect virConnectPtr connection = NULL;
+    auto_domain virDomainPtr fresh = NULL;
     int64_t end = clock_monotonic() + THAW_LIMIT;
     int64_t pause = PAUSE_FIRST;
-    while (virDomainFSThaw(domain, NULL, 0, 0) < 0) {
+    while (virDomainFSThaw(fresh != NULL ? fresh : domain, NULL, 0, 0) < 0) {
         vir_error(err, "thaw the guest");
-        if (virDomainIsActive(domain) == 0) {
+        if (virDomainIsActive(fresh != NULL ? fresh : domain) == 0) {
             error_clear(err);
             return 0;
         }
@@ -52,17 +68,18 @@ static int thaw(virDomainPtr domain, struct firn_error **err)
             return -1;
         clock_sleep(pause);
         pause = pause * 2 < PAUSE_LAST ? pause * 2 : PAUSE_LAST;
+        reconnect(uri, domain, &connection, &fresh);
         error_clear(err);
     }
     return 0;
 }
 
-int freeze_thaw(virDomainPtr domain, struct firn_error **err)
+int freeze_thaw(const struct connection *connection, virDomainPtr domain, struct firn_error **err)
 {
     if (virDomainIsActive(domain) == 0)
         return 0;
     set_agent_timeout(domain, PROBE_LIMIT, NULL);
-    int result = thaw(domain, err);
+    int result = thaw(connection->uri, domain, err);
     set_agent_timeout(domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, NULL);
     return result;
 }
@@ -95,7 +112,7 @@ static void *guard_main(void *argument)
     if (ended)
         return NULL;
     freeze->guard_fired = true;
-    freeze->guard_confirmed = thaw(freeze->guard_domain, NULL) == 0;
+    freeze->guard_confirmed = thaw(freeze->connection->uri, freeze->guard_domain, NULL) == 0;
     freeze->confirmed = clock_monotonic();
     return NULL;
 }
@@ -179,7 +196,7 @@ static bool settle(struct freeze *freeze)
     auto_error struct firn_error *error = NULL;
     bool thawed = freeze->guard_confirmed;
     if (!thawed) {
-        thawed = thaw(freeze->domain, &error) == 0;
+        thawed = thaw(freeze->connection->uri, freeze->domain, &error) == 0;
         freeze->confirmed = clock_monotonic();
     }
     set_agent_timeout(freeze->domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, NULL);

@@ -34,6 +34,6 @@ int freeze_begin(struct connection *connection, virDomainPtr domain, const struc
 void freeze_end(struct freeze *freeze, struct freeze_result *result);
 
 /* Thaws what a dead Firn may have left frozen: 0 when the agent confirmed it, or the domain does not run. */
-int freeze_thaw(virDomainPtr domain, struct firn_error **err);
+int freeze_thaw(const struct connection *connection, virDomainPtr domain, struct firn_error **err);
 
 #endif

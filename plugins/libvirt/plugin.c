@@ -100,6 +100,7 @@ static int restore_plugin(void *opaque, const struct firn_restore *request,
 {
     struct handle *handle = opaque;
     struct firn_error *error = NULL;
+    sweep_frozen(handle->connection);
     int result = restore_run(handle->connection, request, source, &error);
     return report(handle->connection->host, result, &error);
 }

@@ -20,7 +20,7 @@ static int thaw_marked(struct connection *connection, virDomainPtr domain, struc
     connection_log(connection, WARNING,
                    "%s: thawing the guest, which a Firn that died may have frozen",
                    virDomainGetName(domain));
-    if (freeze_thaw(domain, err) < 0)
+    if (freeze_thaw(connection, domain, err) < 0)
         return -1;
     marker->frozen = false;
     return marker_set(domain, marker, err);
