@@ -34,6 +34,7 @@ struct window {
     size_t taken;       /* pieces that workers took */
     size_t done;        /* pieces whose extents are all in the ready list */
     size_t undelivered; /* extents in the ready list */
+    bool last;          /* it reaches the end of the volume */
     const struct pack_trailer **trailers;
     size_t trailer_count;
 };

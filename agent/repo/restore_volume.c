@@ -179,6 +179,7 @@ static void append_window(struct volume_reader *volume, struct window *window, s
         volume->first_window = window;
     volume->last_window = window;
     volume->window_count++;
+    volume->resolved = window->last;
     while (zeros != NULL) {
         struct ready *next = zeros->next;
         append_ready(volume, zeros);

@@ -172,7 +172,7 @@ static int fill(struct restore_reader *reader, struct window *window, struct rea
     if (more == 0) {
         add_zeros(zeros, window, zeros_from, length);
         zeros_from = length;
-        volume->resolved = true;
+        window->last = true;
     }
     volume->position = zeros_from;
     return 0;
