@@ -140,7 +140,11 @@ on_exit() {
     trap - EXIT
     set +e
     keep_logs
-    [ $code -eq 0 ] || show_failure $code
+    case $code in
+    0) ;;
+    130 | 143) say "demo: interrupted" >&2 ;;
+    *) show_failure $code ;;
+    esac
     clean_up || code=1
     exit $code
 }
