@@ -223,7 +223,7 @@ static int deny(const struct auth *auth, const char *scope, const struct answer 
         return wrap(err,
                     "no credentials for %s were found: log in with `podman login` or `docker "
                     "login`, or give username "
-                    "and password-file, or token-file",
+                    "and registry-password-file, or token-file",
                     auth->registry);
     return wrap(err, "the registry refuses the credentials of %s, or they lack the right",
                 auth->credentials.username == NULL ? "the identity token"

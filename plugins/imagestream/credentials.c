@@ -58,14 +58,14 @@ static int from_parameters(const struct firn_host *host, struct credentials *out
                            struct firn_error **err)
 {
     const char *username = host->param(host, "username");
-    const char *password_file = host->param(host, "password-file");
+    const char *password_file = host->param(host, "registry-password-file");
     const char *token_file = host->param(host, "token-file");
     if (username == NULL && password_file == NULL && token_file == NULL)
         return 0;
     if (token_file != NULL && password_file != NULL)
-        return fail(err, FIRN_INVALID, "give token-file or password-file, not both");
+        return fail(err, FIRN_INVALID, "give token-file or registry-password-file, not both");
     if (token_file == NULL && (username == NULL || password_file == NULL))
-        return fail(err, FIRN_INVALID, "username and password-file belong together");
+        return fail(err, FIRN_INVALID, "username and registry-password-file belong together");
     if (password_file != NULL && read_secret(password_file, &out->password, err) < 0)
         return -1;
     out->token_file = mem_strdup(token_file);

@@ -2,7 +2,7 @@
 /*
  * Credentials: who Firn is to a registry. Looked for in this order:
  *
- *  1. the parameters token-file, or username and password-file;
+ *  1. the parameters token-file, or username and registry-password-file;
  *  2. $REGISTRY_AUTH_FILE, and then nothing else;
  *  3. Podman's $XDG_RUNTIME_DIR/containers/auth.json, then $XDG_CONFIG_HOME (~/.config)/containers/auth.json;
  *  4. Docker's $DOCKER_CONFIG (~/.docker)/config.json.

@@ -36,16 +36,15 @@ static bool valid_name(const char *name)
                length;
 }
 
-/* Starts the program with one socket as its standard input and output. */
-static int start(const char *program, int theirs, pid_t *pid, struct firn_error **err)
+static int start(const char *program, int input, int output, pid_t *pid, struct firn_error **err)
 {
     char get[] = "get";
     auto_free char *zero = mem_strdup(program);
     char *arguments[] = {zero, get, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, theirs, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     int result = posix_spawnp(pid, program, &actions, NULL, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (result == 0)
@@ -76,22 +75,29 @@ static int read_answer(int fd, const char *program, struct buf *answer, struct f
     }
 }
 
+/* Its input is a socket, because a write to a pipe that nobody reads any more would be a signal. Its output is a pipe,
+ * because a socket would forget what was said when the program ends without having read. */
 static int converse(const char *program, const char *registry, struct buf *answer, int *status,
                     struct firn_error **err)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return fail_errno(err, "%s", program);
-    auto_close int ours = pair[0];
+    int input[2];
+    int output[2];
     pid_t pid;
-    int started = start(program, pair[1], &pid, err);
-    close(pair[1]);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input) < 0)
+        return fail_errno(err, "%s", program);
+    auto_close int writer = input[0];
+    auto_close int their_input = input[1];
+    if (pipe2(output, O_CLOEXEC) < 0)
+        return fail_errno(err, "%s", program);
+    auto_close int reader = output[0];
+    int started = start(program, their_input, output[1], &pid, err);
+    close(output[1]);
     if (started < 0)
         return -1;
-    ssize_t sent = send(ours, registry, strlen(registry), MSG_NOSIGNAL);
-    shutdown(ours, SHUT_WR);
-    int result =
-        sent < 0 ? fail_errno(err, "%s", program) : read_answer(ours, program, answer, err);
+    send(writer, registry, strlen(registry),
+         MSG_NOSIGNAL); /* one that does not listen has its reasons */
+    shutdown(writer, SHUT_WR);
+    int result = read_answer(reader, program, answer, err);
     if (result < 0)
         kill(pid, SIGKILL);
     while (waitpid(pid, status, 0) < 0 && errno == EINTR)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layout: the images of a snapshot as an OCI image layout, a directory that skopeo, podman and others read. Docker's media
- * types stay as they are: bytes and digests are never changed.
+ * Layout: the images of a snapshot as an OCI image layout, a directory that skopeo, podman and others read. Bytes and digests
+ * are never changed, so Docker's images stay Docker's: readers that know OCI's media types alone pass them over.
  */
 #ifndef IMAGESTREAM_LAYOUT_H
 #define IMAGESTREAM_LAYOUT_H

@@ -22,7 +22,7 @@ struct handle {
 static const struct firn_param params[] = {
     {"username", FIRN_PARAM_STRING, NULL,
      "User at the registry; without it, Podman's and Docker's auth files are searched."},
-    {"password-file", FIRN_PARAM_PATH, NULL, "File that holds the user's password."},
+    {"registry-password-file", FIRN_PARAM_PATH, NULL, "File that holds the user's password."},
     {"token-file", FIRN_PARAM_PATH, NULL,
      "File that holds a token, such as a service account's; it is read anew whenever it is "
      "needed."},

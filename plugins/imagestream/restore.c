@@ -242,7 +242,10 @@ static int to_registry(struct restore *restore, size_t count, struct firn_error 
         return -1;
     if (restore->request->dry_run)
         return 0;
-    if (collisions > 0 && !restore->request->overwrite)
+    if (collisions == 1 && !restore->request->overwrite)
+        return fail(err, FIRN_CONFLICT,
+                    "a tag at %s leads to another image; --overwrite replaces it", target);
+    if (collisions > 1 && !restore->request->overwrite)
         return fail(err, FIRN_CONFLICT,
                     "%zu tags at %s lead to other images; --overwrite replaces them", collisions,
                     target);

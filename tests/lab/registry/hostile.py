@@ -227,7 +227,7 @@ class Hostile(Handler):
         self.default(kind, reference, [(image() + b" " * MANIFEST_LIMIT, IMAGE)])
 
     def case_bomb_children(self, kind, reference):
-        children = [{"mediaType": IMAGE, "digest": sha(b"%d" % n), "size": 9} for n in range(3000)]
+        children = [{"mediaType": IMAGE, "digest": sha(b"%d" % n), "size": 9} for n in range(1000)]
         self.default(kind, reference, [(index(children), INDEX)])
 
     # ---- too slow

@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, text, *arguments):
         sys.stderr.write(text % arguments + "\n")
