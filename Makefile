@@ -218,18 +218,24 @@ demo: ## the main job on a real virtual machine and a real registry
 
 # -------------------------------------------------------------------------------------------------------------- install
 
-MAN_PAGES = $(wildcard docs/man/*.[1-8] plugins/*/*.[1-8] $(O)/man/*.[1-8])
-install: all ## installs to $(DESTDIR)$(prefix)
+# Manual pages and completion come from the tables that the program itself parses by.
+man: $(PROGRAM) ## makes the manual pages and the completion in $(O)/man
+	@mkdir -p $(O)/man
+	$(Q)$(O)/firn help --man > $(O)/man/firn.1
+	$(Q)for verb in $$($(O)/firn help --verbs); do $(O)/firn help --man $$verb > $(O)/man/firn-$$verb.1 || exit 1; done
+	$(Q)$(O)/firn completion bash > $(O)/man/firn.bash
+MAN_PAGES = $(wildcard plugins/*/*.[1-8] $(O)/man/*.[1-8])
+install: all man ## installs to $(DESTDIR)$(prefix)
 	install -D -m 755 $(O)/firn $(DESTDIR)$(bindir)/firn
 	ln -sf firn $(DESTDIR)$(bindir)/kubectl-firn
 	$(if $(PLUGIN_SO),install -D -m 644 -t $(DESTDIR)$(plugindir) $(PLUGIN_SO))
 	install -D -m 644 -t $(DESTDIR)$(includedir)/firn include/firn/*.h
 	$(foreach page,$(MAN_PAGES),install -D -m 644 $(page) $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
-	$(foreach file,$(wildcard docs/completion/firn.bash),install -D -m 644 $(file) $(DESTDIR)$(completiondir)/firn;)
+	install -D -m 644 $(O)/man/firn.bash $(DESTDIR)$(completiondir)/firn
 clean: ## removes what was built
 	rm -rf $(O)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: all tests always deps deps-bench check check-clang check-asan check-tsan check-valgrind check-layers check-format \
-        format coverage fuzz fuzzers bench demo install clean help
+        format coverage fuzz fuzzers bench demo man install clean help

@@ -182,9 +182,19 @@ static int print_manual(struct cli *cli, const char *name, struct firn_error **e
     return output_text(buf_text(&out), out.length, err);
 }
 
+static int print_verbs(struct firn_error **err)
+{
+    auto_buf struct buf out = buf_new(HELP_LONGEST);
+    for (size_t i = 0; verbs[i] != NULL; i++)
+        buf_printf(&out, "%s\n", verbs[i]->name);
+    return output_text(buf_text(&out), out.length, err);
+}
+
 static int run(struct cli *cli, struct firn_error **err)
 {
     const char *name = arguments_operand(cli->arguments, 0);
+    if (argument_flag(cli->arguments, "verbs"))
+        return print_verbs(err);
     if (argument_flag(cli->arguments, "man"))
         return print_manual(cli, name, err);
     if (name == NULL)
@@ -205,6 +215,9 @@ static const struct option options[] = {
     {.name = "man",
      .type = OPTION_FLAG,
      .description = "print the manual page in man(7) macros instead"},
+    {.name = "verbs",
+     .type = OPTION_FLAG,
+     .description = "print the names of the verbs, one a line"},
     {0},
 };
 
