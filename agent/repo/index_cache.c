@@ -142,6 +142,7 @@ static int read_all(struct stream *in, struct repo *repo, struct hooks *hooks, u
     if (mem_try((void **)&numbers, header.packs + 1, sizeof(*numbers), "index cache", err) < 0)
         return -1;
     hooks_set_sampling(hooks, header.sampling);
+    hooks_reserve(hooks, header.hooks);
     if (read_packs(in, repo, header.packs, numbers, err) < 0 ||
         read_hooks(in, &header, numbers, hooks, err) < 0 || read_sum(in, err) < 0)
         return -1;

@@ -148,6 +148,14 @@ static void make_room(struct hooks *hooks)
     }
 }
 
+void hooks_reserve(struct hooks *hooks, uint64_t count)
+{
+    while (count >= slot_count(hooks) / 8 * 7 && may_grow(hooks))
+        grow(hooks);
+    for (; count >= slot_count(hooks) / 8 * 7 && hooks->sample_bits < SAMPLE_MOST; count /= 2)
+        hooks->sample_bits++;
+}
+
 void hooks_put_key(struct hooks *hooks, uint64_t key, uint32_t pack)
 {
     uint64_t entry = key << PACK_BITS | (pack & PACK_MASK);

@@ -38,6 +38,10 @@ size_t hooks_memory_ahead(const struct hooks *hooks);
 /* ---- for the cache: a hook as 40 bits and its pack */
 /* The next hook at or behind *position (0 at first), which moves on; false: there are no more. */
 bool hooks_next(const struct hooks *hooks, size_t *position, uint64_t *key, uint32_t *pack);
+/* Of an empty table: makes it large enough for so many, or, as far as memory does not allow that, samples less densely.
+ * Hooks that come in the order of another table would crowd at the beginning of one that grows meanwhile, and take quadratic
+ * time. */
+void hooks_reserve(struct hooks *hooks, uint64_t count);
 /* As hooks_put(); one that is no sample (any more) is left out. */
 void hooks_put_key(struct hooks *hooks, uint64_t key, uint32_t pack);
 /* Samples no more densely than 1 in this many (a power of two): what hooks of a cache were sampled by. */
