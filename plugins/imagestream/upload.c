@@ -2,8 +2,8 @@
 /*
  *     HEAD ─200─► there
  *      └404─► POST ?mount=&from= ─201─► mounted
- *                  └202─► session ─► PUT of all                        (one chunk or less)
- *                             └────► PATCH, PATCH … PUT ?digest=       (more)
+ *                  └202─► session ─► PUT of all                        (small)
+ *                             └────► PATCH, PATCH … PUT ?digest=       (larger)
  *                                      └ break ─► GET session ─204 Range: 0-N─► PATCH from N + 1
  *                                                    └404─► a new session
  */
@@ -21,10 +21,12 @@
 #include <string.h>
 
 #define FAILURES_MOST 6
-#define PAUSE_FIRST   200 /* ms; doubles with each failure */
-#define PAUSE_STEP    100
-#define URL_LIMIT     65536
-#define OCTETS        "application/octet-stream"
+/* What is sent in one PUT cannot be continued when it breaks off; it saves a request. */
+#define SINGLE_MOST (8u << 20)
+#define PAUSE_FIRST 200 /* ms; doubles with each failure */
+#define PAUSE_STEP  100
+#define URL_LIMIT   65536
+#define OCTETS      "application/octet-stream"
 
 struct upload {
     const struct upload_request *request;
@@ -269,7 +271,8 @@ static int send_rest(struct upload *upload, struct firn_error **err)
     uint64_t size = upload->request->blob->size;
     if (upload->location == NULL && begin(upload, false, err) < 0)
         return -1;
-    while (upload->offset < size && (size > upload->chunk || upload->offset > 0)) {
+    bool single = size <= upload->chunk && size <= SINGLE_MOST;
+    while (upload->offset < size && (!single || upload->offset > 0)) {
         uint64_t left = size - upload->offset;
         if (send_chunk(upload, left < upload->chunk ? left : upload->chunk, err) < 0)
             return -1;
