@@ -7,7 +7,7 @@
  *
  * Images and blobs are one each, however many repositories have them. In the snapshot:
  *
- *     repositories/NAME.json   document: the inventory of one repository (the JSON is described in docs/imagestream.md)
+ *     repositories/NAME.json   document: the inventory of one repository (firn-imagestream(7) describes it)
  *     manifests/DIGEST         document: the manifest's bytes as they were served
  *     blobs/DIGEST             stream
  *
