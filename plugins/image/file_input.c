@@ -31,6 +31,22 @@ static struct file_input *of(struct input *input)
 
 /* ------------------------------------------------------------------------------------------------ holes */
 
+static int fail_short(const struct file_input *file, uint64_t end)
+{
+    return image_fail(file->input.image, FIRN_RETRY,
+                      "%s: it ends at offset %llu, though it had %llu bytes", file->path,
+                      (unsigned long long)end, (unsigned long long)file->input.size);
+}
+
+/* What was cut off must not pass for a hole. */
+static int check_length(const struct file_input *file)
+{
+    struct stat now;
+    if (fstat(file->fd, &now) < 0)
+        return image_fail_errno(file->input.image, "%s", file->path);
+    return (uint64_t)now.st_size < file->input.size ? fail_short(file, (uint64_t)now.st_size) : 0;
+}
+
 /* Devices, and file systems that know no holes, answer EINVAL: then everything is data. ENXIO: a hole up to the end. */
 static int status(struct input *input, uint64_t offset, uint64_t end, enum piece_kind *kind,
                   uint64_t *length)
@@ -42,7 +58,7 @@ static int status(struct input *input, uint64_t offset, uint64_t end, enum piece
         S_ISREG(file->before.st_mode) ? lseek(file->fd, (off_t)offset, SEEK_DATA) : (off_t)offset;
     if (data < 0 && errno == ENXIO) {
         *kind = PIECE_ZERO;
-        return 0;
+        return check_length(file);
     }
     if (data > (off_t)offset) {
         *kind = PIECE_ZERO;
@@ -83,13 +99,10 @@ static int read_piece(struct file_input *file, const struct piece *piece, char *
         if (got < 0 && errno == EINVAL && leave_direct(file))
             continue;
         if (got < 0)
-            return fail_errno(file->input.image, "%s: reading at offset %llu", file->path,
-                              (unsigned long long)(piece->offset + done));
+            return image_fail_errno(file->input.image, "%s: reading at offset %llu", file->path,
+                                    (unsigned long long)(piece->offset + done));
         if (got == 0)
-            return fail(file->input.image, FIRN_RETRY,
-                        "%s: it ends at offset %llu, though it had %llu bytes", file->path,
-                        (unsigned long long)(piece->offset + done),
-                        (unsigned long long)file->input.size);
+            return fail_short(file, piece->offset + done);
         done += (uint64_t)got;
         if (done < piece->length && done % DIRECT_ALIGNMENT != 0)
             leave_direct(file);
@@ -112,8 +125,8 @@ static int read_one(struct reader *reader, const struct piece *piece)
         return -1;
     if (capacity < piece->length) {
         sink->buffer_put(sink, buffer);
-        return fail(reader->file->input.image, FIRN_INTERNAL, "a buffer of %zu bytes is too small",
-                    capacity);
+        return image_fail(reader->file->input.image, FIRN_INTERNAL,
+                          "a buffer of %zu bytes is too small", capacity);
     }
     if (read_piece(reader->file, piece, buffer) < 0) {
         sink->buffer_put(sink, buffer);
@@ -218,33 +231,35 @@ static int check_format(struct file_input *file)
     if (format != NULL && strcmp(format, "raw") == 0)
         return 0;
     if (format != NULL && strcmp(format, "auto") != 0)
-        return fail(file->input.image, FIRN_INVALID, "format \"%s\": expected auto or raw", format);
+        return image_fail(file->input.image, FIRN_INVALID, "format \"%s\": expected auto or raw",
+                          format);
     if (pread(file->fd, head, sizeof(head), 0) < 0)
-        return fail_errno(file->input.image, "%s", file->path);
+        return image_fail_errno(file->input.image, "%s", file->path);
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
         if (memcmp(head + formats[i].offset, formats[i].magic, formats[i].length) == 0)
-            return fail(file->input.image, FIRN_INVALID,
-                        "%s: it looks like %s, not raw: serve it with qemu-nbd and give its NBD "
-                        "URI, or set "
-                        "image.format=raw to take the file as it is",
-                        file->path, formats[i].name);
+            return image_fail(
+                file->input.image, FIRN_INVALID,
+                "%s: it looks like %s, not raw: serve it with qemu-nbd and give its NBD "
+                "URI, or set "
+                "image.format=raw to take the file as it is",
+                file->path, formats[i].name);
     return 0;
 }
 
 static int find_size(struct file_input *file)
 {
     if (fstat(file->fd, &file->before) < 0)
-        return fail_errno(file->input.image, "%s", file->path);
+        return image_fail_errno(file->input.image, "%s", file->path);
     if (S_ISREG(file->before.st_mode)) {
         file->input.size = (uint64_t)file->before.st_size;
         file->input.what = "raw file";
         return 0;
     }
     if (!S_ISBLK(file->before.st_mode))
-        return fail(file->input.image, FIRN_INVALID, "%s: neither a file nor a block device",
-                    file->path);
+        return image_fail(file->input.image, FIRN_INVALID, "%s: neither a file nor a block device",
+                          file->path);
     if (ioctl(file->fd, BLKGETSIZE64, &file->input.size) < 0)
-        return fail_errno(file->input.image, "%s: size", file->path);
+        return image_fail_errno(file->input.image, "%s: size", file->path);
     file->input.what = "block device";
     if (is_mounted_writable(file->before.st_rdev))
         file->input.warning = "a file system on the device is mounted writable";
@@ -281,7 +296,7 @@ int input_open_file(struct image *image, const char *path, struct input **out)
     file->input.image = image;
     file->path = image_printf("%s", path);
     file->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (file->fd < 0 ? fail_errno(image, "%s", path) < 0 : prepare(file) < 0) {
+    if (file->fd < 0 ? image_fail_errno(image, "%s", path) < 0 : prepare(file) < 0) {
         close_file(&file->input);
         return -1;
     }

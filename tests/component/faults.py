@@ -5,7 +5,8 @@ import hashlib
 import json
 import os
 import random
-import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -92,6 +93,24 @@ def expect_restore(snapshot, expected, repository=None):
     if digest(target) != expected:
         sys.exit(f"snapshot {snapshot} does not restore to what it was taken from")
     os.unlink(target)
+
+
+def serve(where, *arguments):
+    """nbdkit on the socket `where`; a process that the caller ends."""
+    if os.path.exists(where):
+        os.unlink(where)
+    server = subprocess.Popen(["nbdkit", "-f", "-U", where, *arguments], stderr=subprocess.DEVNULL)
+    for _ in range(200):
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(where) == 0:
+                return server
+        time.sleep(0.05)
+    sys.exit("nbdkit does not come up")
+
+
+def stop(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    process.wait()
 
 
 def objects(folder):
