@@ -161,10 +161,10 @@ int image_capture(struct image *image, const struct firn_capture *request, struc
     struct input *input;
     int64_t started = now();
     if (request->consistency == FIRN_CONSISTENCY_REQUIRED && !image_param_true(image, "quiesced"))
-        return fail(image, FIRN_INVALID,
-                    "an image cannot be frozen: stop what writes to it and set "
-                    "image.quiesced=true, or do not require "
-                    "consistency");
+        return image_fail(image, FIRN_INVALID,
+                          "an image cannot be frozen: stop what writes to it and set "
+                          "image.quiesced=true, or do not require "
+                          "consistency");
     make_plan(image, request, &plan);
     if (input_open(image, request->reference, plan.bitmap, &input) < 0)
         return -1;

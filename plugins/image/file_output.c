@@ -48,8 +48,8 @@ static int write_all(struct output *output, const void *data, uint64_t length, u
             continue;
         }
         if (done < 0)
-            return fail_errno(output->image, "%s: writing at offset %llu", file->path,
-                              (unsigned long long)offset);
+            return image_fail_errno(output->image, "%s: writing at offset %llu", file->path,
+                                    (unsigned long long)offset);
         from += done;
         offset += (uint64_t)done;
         length -= (uint64_t)done;
@@ -90,7 +90,7 @@ static int zero(struct output *output, uint64_t length, uint64_t offset)
 static int sync_file(struct output *output)
 {
     if (fsync(of(output)->fd) < 0)
-        return fail_errno(output->image, "%s: making it durable", of(output)->path);
+        return image_fail_errno(output->image, "%s: making it durable", of(output)->path);
     return 0;
 }
 
@@ -111,11 +111,11 @@ static int prepare_device(struct file_output *file, uint64_t size)
 {
     uint64_t room;
     if (ioctl(file->fd, BLKGETSIZE64, &room) < 0)
-        return fail_errno(file->output.image, "%s: size", file->path);
+        return image_fail_errno(file->output.image, "%s: size", file->path);
     if (room < size)
-        return fail(file->output.image, FIRN_INVALID,
-                    "%s: it has %llu bytes, too few for the image's %llu", file->path,
-                    (unsigned long long)room, (unsigned long long)size);
+        return image_fail(file->output.image, FIRN_INVALID,
+                          "%s: it has %llu bytes, too few for the image's %llu", file->path,
+                          (unsigned long long)room, (unsigned long long)size);
     file->device = true;
     return 0;
 }
@@ -125,16 +125,16 @@ static int prepare(struct file_output *file, uint64_t size)
 {
     struct stat stat;
     if (fstat(file->fd, &stat) < 0)
-        return fail_errno(file->output.image, "%s", file->path);
+        return image_fail_errno(file->output.image, "%s", file->path);
     if (S_ISBLK(stat.st_mode))
         return prepare_device(file, size);
     if (!S_ISREG(stat.st_mode))
-        return fail(file->output.image, FIRN_INVALID, "%s: neither a file nor a block device",
-                    file->path);
+        return image_fail(file->output.image, FIRN_INVALID, "%s: neither a file nor a block device",
+                          file->path);
     file->output.clean = stat.st_size == 0;
     if (ftruncate(file->fd, (off_t)size) < 0)
-        return fail_errno(file->output.image, "%s: setting its size to %llu", file->path,
-                          (unsigned long long)size);
+        return image_fail_errno(file->output.image, "%s: setting its size to %llu", file->path,
+                                (unsigned long long)size);
     return 0;
 }
 
@@ -145,9 +145,9 @@ static int open_target(struct file_output *file)
     bool device = stat(file->path, &found) == 0 && S_ISBLK(found.st_mode);
     file->fd = open(file->path, O_RDWR | O_CLOEXEC | (device ? O_EXCL : O_CREAT), 0666);
     if (file->fd < 0 && errno == EBUSY)
-        return fail(file->output.image, FIRN_CONFLICT,
-                    "%s: it is in use (mounted, or part of something)", file->path);
-    return file->fd < 0 ? fail_errno(file->output.image, "%s", file->path) : 0;
+        return image_fail(file->output.image, FIRN_CONFLICT,
+                          "%s: it is in use (mounted, or part of something)", file->path);
+    return file->fd < 0 ? image_fail_errno(file->output.image, "%s", file->path) : 0;
 }
 
 int output_open_file(struct image *image, const char *path, uint64_t size, struct output **out)

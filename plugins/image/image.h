@@ -20,9 +20,8 @@ struct image {
 };
 
 /* Says why and evaluates to -1. */
-#define fail(image, code, ...) ((image)->host->fail((image)->host, (code), __VA_ARGS__), -1)
-/* The same for a system call. */
-#define fail_errno(image, ...) image_fail_errno((image), __VA_ARGS__)
+#define image_fail(image, code, ...) ((image)->host->fail((image)->host, (code), __VA_ARGS__), -1)
+/* The same for a system call that has set errno. */
 int image_fail_errno(const struct image *image, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* -1 with CANCELLED once the user wants to stop. */

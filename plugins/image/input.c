@@ -6,9 +6,9 @@ int input_open(struct image *image, const char *reference, const char *bitmap, s
     if (image_is_uri(reference))
         return input_open_nbd(image, reference, bitmap, out);
     if (bitmap != NULL)
-        return fail(image, FIRN_INVALID,
-                    "%s: only an NBD server has bitmaps; use --changed with a file or device",
-                    reference);
+        return image_fail(image, FIRN_INVALID,
+                          "%s: only an NBD server has bitmaps; use --changed with a file or device",
+                          reference);
     return input_open_file(image, reference, out);
 }
 

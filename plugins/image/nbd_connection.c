@@ -11,7 +11,7 @@ int nbd_connection_fail(struct image *image, const char *what, const char *uri)
                           : number == EACCES || number == EPERM          ? FIRN_DENIED
                           : number == ECONNREFUSED || number == ENOTCONN ? FIRN_RETRY
                                                                          : FIRN_INTERNAL;
-    return fail(image, code, "%s: %s: %s", uri, what, nbd_get_error());
+    return image_fail(image, code, "%s: %s: %s", uri, what, nbd_get_error());
 }
 
 /* Certificates and keys are named by parameters only: a URI, which may come from elsewhere, must not make us read files. */

@@ -116,9 +116,9 @@ static int status(struct input *base, uint64_t offset, uint64_t end, enum piece_
             return -1;
         if (!known(&input->allocation, offset, &allocation, &left_allocation) ||
             !known(&input->bitmap, offset, &dirty, &left_bitmap))
-            return fail(base->image, FIRN_INTERNAL,
-                        "%s: the server tells nothing about offset %llu", input->uri,
-                        (unsigned long long)offset);
+            return image_fail(base->image, FIRN_INTERNAL,
+                              "%s: the server tells nothing about offset %llu", input->uri,
+                              (unsigned long long)offset);
     }
     if (offset >= base->known_end)
         dirty = 1;
@@ -179,9 +179,10 @@ static int wait_for_first(struct nbd_input *input, const struct transfer *transf
         if (done == 0 && image_check_cancelled(transfer->image) < 0)
             return -1;
         if (done < 0 || nbd_poll(input->nbd, 1000) < 0)
-            return fail(input->input.image, nbd_get_errno() == ENOMEM ? FIRN_INTERNAL : FIRN_RETRY,
-                        "%s: reading at offset %llu: %s", input->uri,
-                        (unsigned long long)request->piece.offset, nbd_get_error());
+            return image_fail(input->input.image,
+                              nbd_get_errno() == ENOMEM ? FIRN_INTERNAL : FIRN_RETRY,
+                              "%s: reading at offset %llu: %s", input->uri,
+                              (unsigned long long)request->piece.offset, nbd_get_error());
     }
 }
 
@@ -269,9 +270,9 @@ static int connect_input(struct nbd_input *input, const char *bitmap)
     if (bitmap == NULL)
         return 0;
     if (nbd_can_meta_context(input->nbd, bitmap) != 1)
-        return fail(image, FIRN_NOTFOUND,
-                    "%s: the server has no meta context \"%s\": is the bitmap exported?",
-                    input->uri, bitmap);
+        return image_fail(image, FIRN_NOTFOUND,
+                          "%s: the server has no meta context \"%s\": is the bitmap exported?",
+                          input->uri, bitmap);
     use_context(&input->bitmap, bitmap);
     return 0;
 }

@@ -90,10 +90,11 @@ static int check_server(struct nbd_output *nbd, uint64_t size)
     if (room < 0)
         return nbd_connection_fail(image, "size", nbd->uri);
     if (nbd_is_read_only(nbd->nbd) == 1)
-        return fail(image, FIRN_DENIED, "%s: the server lets nobody write", nbd->uri);
+        return image_fail(image, FIRN_DENIED, "%s: the server lets nobody write", nbd->uri);
     if ((uint64_t)room < size)
-        return fail(image, FIRN_INVALID, "%s: it has %lld bytes, too few for the image's %llu",
-                    nbd->uri, (long long)room, (unsigned long long)size);
+        return image_fail(image, FIRN_INVALID,
+                          "%s: it has %lld bytes, too few for the image's %llu", nbd->uri,
+                          (long long)room, (unsigned long long)size);
     nbd->can_zero = nbd_can_zero(nbd->nbd) == 1;
     return 0;
 }

@@ -37,10 +37,10 @@ static int write_file(const struct note *note, const char *path, const char *tex
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
-        return fail_errno(note->image, "%s", path);
+        return image_fail_errno(note->image, "%s", path);
     bool written = write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fsync(fd) == 0;
     if (close(fd) < 0 || !written)
-        return fail_errno(note->image, "%s: writing", path);
+        return image_fail_errno(note->image, "%s: writing", path);
     return 0;
 }
 
@@ -52,7 +52,7 @@ int note_write(const struct note *note, uint64_t frontier)
     char *path = image_printf("%s.new", note->path);
     int result = write_file(note, path, text);
     if (result == 0 && rename(path, note->path) < 0)
-        result = fail_errno(note->image, "%s", note->path);
+        result = image_fail_errno(note->image, "%s", note->path);
     free(head);
     free(text);
     free(path);

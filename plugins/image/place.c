@@ -50,7 +50,7 @@ int place_below(struct image *image, const char *directory, const char *name, co
 {
     size_t length = strlen(directory), name_length = strlen(name), suffix_length = strlen(suffix);
     if (!is_safe(name))
-        return fail(
+        return image_fail(
             image, FIRN_INVALID,
             "object \"%s\": its name is not safe as a file name; restore it alone, to a file",
             name);
@@ -70,7 +70,7 @@ int place_make_parents(struct image *image, const struct place *place)
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(path, 0777) < 0 && errno != EEXIST)
-            result = fail_errno(image, "%s", path);
+            result = image_fail_errno(image, "%s", path);
         *slash = '/';
     }
     free(path);
@@ -83,7 +83,7 @@ static int sync_directory(struct image *image, const char *path)
     char *directory =
         slash == NULL ? image_printf(".") : image_printf("%.*s", (int)(slash - path + 1), path);
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = fd < 0 || fsync(fd) < 0 ? fail_errno(image, "%s", directory) : 0;
+    int result = fd < 0 || fsync(fd) < 0 ? image_fail_errno(image, "%s", directory) : 0;
     if (fd >= 0)
         close(fd);
     free(directory);
@@ -96,7 +96,7 @@ int place_finish(struct image *image, const struct place *place, bool overwrite)
     if (renameat2(AT_FDCWD, place->partial, AT_FDCWD, place->path, flags) < 0) {
         bool unsupported = errno == EINVAL && !overwrite && !place_exists(place->path);
         if (!unsupported || rename(place->partial, place->path) < 0)
-            return fail_errno(image, "%s", place->path);
+            return image_fail_errno(image, "%s", place->path);
     }
     return sync_directory(image, place->path);
 }

@@ -23,13 +23,13 @@ int image_fail_errno(const struct image *image, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
-    return fail(image, code, "%s: %s", what, strerror(number));
+    return image_fail(image, code, "%s: %s", what, strerror(number));
 }
 
 int image_check_cancelled(const struct image *image)
 {
     if (image->host->cancelled(image->host))
-        return fail(image, FIRN_CANCELLED, "interrupted");
+        return image_fail(image, FIRN_CANCELLED, "interrupted");
     return 0;
 }
 

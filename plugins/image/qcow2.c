@@ -34,8 +34,8 @@ static int spawn(struct image *image, const char *const *words, pid_t *pid)
         free(copies[i]);
     if (number == 0)
         return 0;
-    return fail(image, FIRN_NOTFOUND, "%s: %s: qcow2 needs the Debian package qemu-utils", words[0],
-                strerror(number));
+    return image_fail(image, FIRN_NOTFOUND, "%s: %s: qcow2 needs the Debian package qemu-utils",
+                      words[0], strerror(number));
 }
 
 static int wait_for(struct image *image, pid_t pid, const char *what)
@@ -43,9 +43,9 @@ static int wait_for(struct image *image, pid_t pid, const char *what)
     int status;
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
-            return fail_errno(image, "%s", what);
+            return image_fail_errno(image, "%s", what);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        return fail(image, FIRN_INTERNAL, "%s failed (status %d)", what, status);
+        return image_fail(image, FIRN_INTERNAL, "%s failed (status %d)", what, status);
     return 0;
 }
 
@@ -84,12 +84,12 @@ static int wait_for_socket(struct qcow2 *qcow2)
             return 0;
         if (waitpid(qcow2->server, &status, WNOHANG) == qcow2->server) {
             qcow2->server = 0;
-            return fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd failed (status %d)", status);
+            return image_fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd failed (status %d)", status);
         }
         pause_tenth();
     }
-    return fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd does not serve after %d seconds",
-                PATIENCE / 10);
+    return image_fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd does not serve after %d seconds",
+                      PATIENCE / 10);
 }
 
 static int stop_server(struct qcow2 *qcow2)
@@ -108,8 +108,9 @@ static int stop_server(struct qcow2 *qcow2)
         waitpid(qcow2->server, &status, 0);
         qcow2->server = 0;
     }
-    return status == 0 ? 0
-                       : fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd ended with status %d", status);
+    return status == 0
+               ? 0
+               : image_fail(qcow2->image, FIRN_INTERNAL, "qemu-nbd ended with status %d", status);
 }
 
 int qcow2_finish(struct qcow2 *qcow2)
@@ -135,7 +136,7 @@ static int begin(struct qcow2 *qcow2, const char *path, uint64_t size)
     const char *base = getenv("TMPDIR");
     char *directory = image_printf("%s/firn-XXXXXX", base != NULL && *base == '/' ? base : "/tmp");
     if (mkdtemp(directory) == NULL) {
-        fail_errno(qcow2->image, "%s", directory);
+        image_fail_errno(qcow2->image, "%s", directory);
         free(directory);
         return -1;
     }

@@ -88,7 +88,7 @@ static int write_volume(struct restore *restore, const struct item *item, struct
 static int sync_path(struct image *image, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int result = fd < 0 || fsync(fd) < 0 ? fail_errno(image, "%s", path) : 0;
+    int result = fd < 0 || fsync(fd) < 0 ? image_fail_errno(image, "%s", path) : 0;
     if (fd >= 0)
         close(fd);
     return result;
@@ -115,13 +115,13 @@ static int copy_stream(struct image *image, struct firn_source *source, struct f
                        int fd, const char *path)
 {
     char *piece = malloc(PIECE);
-    int64_t got = piece == NULL ? fail(image, FIRN_INTERNAL, "out of memory") : 1;
+    int64_t got = piece == NULL ? image_fail(image, FIRN_INTERNAL, "out of memory") : 1;
     while (got > 0) {
         got = image_check_cancelled(image) < 0 ? -1 : source->read(reader, piece, PIECE);
         for (int64_t done = 0; done < got;) {
             ssize_t written = write(fd, piece + done, (size_t)(got - done));
             if (written < 0 && errno != EINTR) {
-                got = fail_errno(image, "%s: writing", path);
+                got = image_fail_errno(image, "%s: writing", path);
                 break;
             }
             done += written > 0 ? written : 0;
@@ -141,14 +141,14 @@ static int write_stream(struct restore *restore, const struct item *item)
     struct firn_reader *reader;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
-        return fail_errno(image, "%s", path);
+        return image_fail_errno(image, "%s", path);
     int result = source->open(source, item->info.name, 0, &reader);
     if (result == 0) {
         result = copy_stream(image, source, reader, fd, path);
         source->close(reader);
     }
     if (result == 0 && fsync(fd) < 0)
-        result = fail_errno(image, "%s: making it durable", path);
+        result = image_fail_errno(image, "%s: making it durable", path);
     close(fd);
     if (result == 0)
         return place_finish(image, &item->place, restore->request->overwrite);
@@ -178,7 +178,7 @@ static int collect(struct restore *restore)
 {
     restore->items = calloc(restore->source->object_count + 1, sizeof(*restore->items));
     if (restore->items == NULL)
-        return fail(restore->image, FIRN_INTERNAL, "out of memory");
+        return image_fail(restore->image, FIRN_INTERNAL, "out of memory");
     for (size_t i = 0; i < restore->source->object_count; i++) {
         struct firn_object_info info = {.size = sizeof(info)};
         if (restore->source->object(restore->source, i, &info) < 0)
@@ -187,8 +187,9 @@ static int collect(struct restore *restore)
             restore->items[restore->count++].info = info;
     }
     if (restore->count == 0)
-        return fail(restore->image, FIRN_NOTFOUND, "there is nothing to restore in snapshot %s",
-                    restore->source->snapshot_id);
+        return image_fail(restore->image, FIRN_NOTFOUND,
+                          "there is nothing to restore in snapshot %s",
+                          restore->source->snapshot_id);
     return 0;
 }
 
@@ -200,9 +201,9 @@ static int keep_one_volume(struct restore *restore)
         if (restore->items[i].info.kind == FIRN_OBJECT_VOLUME)
             restore->items[volumes++] = restore->items[i];
     if (volumes != 1)
-        return fail(restore->image, FIRN_INVALID,
-                    "%s takes one volume, but there are %zu: name one as SNAP:OBJECT",
-                    restore->request->target, volumes);
+        return image_fail(restore->image, FIRN_INVALID,
+                          "%s takes one volume, but there are %zu: name one as SNAP:OBJECT",
+                          restore->request->target, volumes);
     restore->count = 1;
     return 0;
 }
@@ -226,10 +227,10 @@ static int find_places(struct restore *restore)
         return 0;
     }
     if (stat(target, &found) == 0 && !S_ISDIR(found.st_mode))
-        return fail(restore->image, FIRN_INVALID,
-                    "%s: it is no directory, but there are %zu objects: name one as "
-                    "SNAP:OBJECT, or a directory",
-                    target, restore->count);
+        return image_fail(restore->image, FIRN_INVALID,
+                          "%s: it is no directory, but there are %zu objects: name one as "
+                          "SNAP:OBJECT, or a directory",
+                          target, restore->count);
     for (size_t i = 0; i < restore->count; i++)
         if (place_below(restore->image, target, restore->items[i].info.name,
                         suffix_of(restore, &restore->items[i]), &restore->items[i].place) < 0)
@@ -253,11 +254,11 @@ static int check_collisions(const struct restore *restore)
     if (collisions == 0)
         return 0;
     if (collisions == 1)
-        return fail(restore->image, FIRN_INVALID,
-                    "%s exists: choose another target, or --overwrite", first);
-    return fail(restore->image, FIRN_INVALID,
-                "%s and %zu others exist: choose another target, or --overwrite", first,
-                collisions - 1);
+        return image_fail(restore->image, FIRN_INVALID,
+                          "%s exists: choose another target, or --overwrite", first);
+    return image_fail(restore->image, FIRN_INVALID,
+                      "%s and %zu others exist: choose another target, or --overwrite", first,
+                      collisions - 1);
 }
 
 /* ------------------------------------------------------------------------------------------------ the restore */
@@ -287,12 +288,12 @@ static int restore_to_output(struct restore *restore)
     const char *target = restore->request->target;
     struct output *output;
     if (restore->qcow2)
-        return fail(restore->image, FIRN_INVALID, "%s: --format qcow2 is for files", target);
+        return image_fail(restore->image, FIRN_INVALID, "%s: --format qcow2 is for files", target);
     if (keep_one_volume(restore) < 0)
         return -1;
     if (!restore->request->overwrite)
-        return fail(restore->image, FIRN_INVALID, "%s: what it holds will be lost: say --overwrite",
-                    target);
+        return image_fail(restore->image, FIRN_INVALID,
+                          "%s: what it holds will be lost: say --overwrite", target);
     uint64_t size = restore->items[0].info.length;
     if ((image_is_uri(target) ? output_open_nbd(restore->image, target, size, &output)
                               : output_open_file(restore->image, target, size, &output)) < 0)
@@ -315,7 +316,8 @@ static int check_format(struct restore *restore)
     if (format == NULL || strcmp(format, "raw") == 0)
         return 0;
     if (strcmp(format, "qcow2") != 0)
-        return fail(restore->image, FIRN_INVALID, "format \"%s\": expected raw or qcow2", format);
+        return image_fail(restore->image, FIRN_INVALID, "format \"%s\": expected raw or qcow2",
+                          format);
     restore->qcow2 = true;
     return 0;
 }

@@ -47,16 +47,16 @@ void walk_changed(struct walk *walk, struct input *input, const struct firn_rang
                   size_t count, uint64_t tail)
 {
     begin(walk, input, count + 1);
+    tail = tail < input->size ? down(tail) : input->size;
     for (size_t i = 0; i < count; i++) {
         uint64_t end;
-        if (changed[i].length == 0 || changed[i].offset >= input->size)
+        if (changed[i].length == 0 || changed[i].offset >= tail)
             continue;
-        if (__builtin_add_overflow(changed[i].offset, changed[i].length, &end) || end > input->size)
-            end = input->size;
-        add(walk, down(changed[i].offset), up_to(end, input->size));
+        if (__builtin_add_overflow(changed[i].offset, changed[i].length, &end) || end > tail)
+            end = tail;
+        add(walk, down(changed[i].offset), up_to(end, tail));
     }
-    if (tail < input->size)
-        add(walk, down(tail), input->size);
+    add(walk, tail, input->size);
     if (walk->count > 0)
         walk->position = walk->ranges[0].offset;
 }
