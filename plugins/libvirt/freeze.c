@@ -178,15 +178,10 @@ static int probe(virDomainPtr domain, struct firn_error **err)
 {
     if (set_agent_timeout(domain, PROBE_LIMIT, err) < 0)
         return -1;
-    virDomainFSInfoPtr *systems = NULL;
-    int count = virDomainGetFSInfo(domain, &systems, 0);
-    if (count < 0)
-        return fail_vir(err, "ask the guest agent for its file systems");
-    for (int i = 0; i < count; i++)
-        virDomainFSInfoFree(systems[i]);
-    free(systems);
-    if (count == 0)
-        return fail(err, FIRN_NOTFOUND, "the guest agent knows of no mounted file system");
+    long long seconds = 0;
+    unsigned nanoseconds = 0;
+    if (virDomainGetTime(domain, &seconds, &nanoseconds, 0) < 0)
+        return fail_vir(err, "ask the guest agent for the time");
     return 0;
 }
 

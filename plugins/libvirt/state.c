@@ -90,7 +90,7 @@ char *state_write(const char *uuid, const char *lineage, const char *checkpoint,
     json_set_string(value, "lineage", lineage);
     json_set_string(value, "checkpoint", checkpoint);
     /* It serves only if libvirt loses its own; a domain with very many disks goes without. */
-    if (checkpoint_xml != NULL && strlen(checkpoint_xml) < STATE_LIMIT / 2)
+    if (checkpoint_xml != NULL && strlen(checkpoint_xml) < STATE_LIMIT / 5)
         json_set_string(value, "checkpointXml", checkpoint_xml);
     for (size_t i = 0; i < disks->count; i++) {
         if (disks->list[i].skipped != NULL)

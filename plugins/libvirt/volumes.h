@@ -9,7 +9,7 @@
 #include "disk.h"
 #include "nbd.h"
 
-#define DISK_MEDIA_TYPE "application/vnd.firn.disk"
+#define DISK_MEDIA_TYPE "application/vnd.firn.disk.raw"
 
 /* targets[i] is where disks->list[i] is read; those of skipped disks are not looked at. Fills in size and bytes_read of the
  * disks. -1 without an error in *err: the host has said why. */
