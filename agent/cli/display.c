@@ -67,7 +67,7 @@ static void describe(const struct display *display, const struct progress_view *
     if (display->rate >= 1)
         buf_printf(out, ", %s/s", rate);
     if (display->rate >= 1 && view->total > view->done) {
-        duration_format((int64_t)((double)(view->total - view->done) / display->rate) * 1000, left);
+        duration_format((int64_t)((double)(view->total - view->done) / display->rate * 1000), left);
         buf_printf(out, ", %s left", left);
     }
     if (view->step[0] != '\0')
@@ -80,22 +80,31 @@ static size_t terminal_width(void)
     return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+/* The bar takes the room that label and figures leave. */
+static void put_bar(struct buf *line, const struct progress_view *view, size_t room)
+{
+    size_t width = room > BAR_WIDTH ? BAR_WIDTH : room < 5 ? 5 : room;
+    uint64_t done = view->done < view->total ? view->done : view->total;
+    double share = (double)done / (double)view->total;
+    size_t filled = (size_t)(share * (double)width);
+    buf_putc(line, '[');
+    for (size_t i = 0; i < width; i++)
+        buf_putc(line, i < filled ? '=' : i == filled ? '>' : ' ');
+    buf_printf(line, "] %3u %%  ", (unsigned)(share * 100));
+}
+
 static void draw_bar(const struct display *display, const struct progress_view *view)
 {
     auto_buf struct buf figures = buf_new(512);
     auto_buf struct buf line = buf_new(1024);
+    size_t width = terminal_width() - 1;
     describe(display, view, &figures);
-    buf_printf(&line, "%.60s  ", display->label);
-    if (view->total > 0) {
-        uint64_t done = view->done < view->total ? view->done : view->total;
-        unsigned filled = (unsigned)((double)done / (double)view->total * BAR_WIDTH);
-        buf_putc(&line, '[');
-        for (unsigned i = 0; i < BAR_WIDTH; i++)
-            buf_putc(&line, i < filled ? '=' : i == filled ? '>' : ' ');
-        buf_printf(&line, "] %3u %%  ", (unsigned)((double)done / (double)view->total * 100));
-    }
+    buf_printf(&line, "%.40s  ", display->label);
+    size_t taken = line.length + figures.length + sizeof("[] 100 %  ") - 1;
+    if (view->total > 0)
+        put_bar(&line, view, taken < width ? width - taken : 0);
     buf_puts(&line, buf_text(&figures));
-    fprintf(stderr, "\r\033[K%.*s", (int)terminal_width() - 1, buf_text(&line));
+    fprintf(stderr, "\r\033[K%.*s", (int)width, buf_text(&line));
     fflush(stderr);
 }
 
