@@ -100,6 +100,22 @@ static const struct pack_trailer *hold_slot(struct trailer_cache *cache, struct 
     return slot->trailer;
 }
 
+/* A pack that a map names and that is not there is damage, as whatever else keeps a map from being followed. */
+static int read_trailer(struct repo *repo, uint32_t pack, struct pack_trailer **out,
+                        struct firn_error **err)
+{
+    uint8_t id[FORMAT_ID_LENGTH];
+    auto_error struct firn_error *why = NULL;
+    pack_table_id(repo->packs, pack, id);
+    if (pack_trailer_read(repo, id, out, &why) == 0)
+        return 0;
+    if (error_code(why) != FIRN_NOTFOUND)
+        return fail(err, error_code(why), "%s", error_message(why));
+    char name[PACK_NAME_LENGTH];
+    pack_name(id, name);
+    return fail(err, FIRN_CORRUPT, "%s is missing", name);
+}
+
 int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out,
                  struct firn_error **err)
 {
@@ -112,10 +128,8 @@ int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **o
     if (slot != NULL)
         return 0;
 
-    uint8_t id[FORMAT_ID_LENGTH];
-    pack_table_id(repo->packs, pack, id);
     struct pack_trailer *trailer = NULL;
-    if (pack_trailer_read(repo, id, &trailer, err) < 0)
+    if (read_trailer(repo, pack, &trailer, err) < 0)
         return -1;
     pthread_mutex_lock(&cache->lock);
     slot = find(cache, pack); /* another thread may have been faster */

@@ -16,7 +16,7 @@ struct trailer_cache;
 struct trailer_cache *trailer_cache_new(void);
 void trailer_cache_free(struct trailer_cache *cache); /* NULL is fine */
 
-/* Holds the trailer of a pack until trailer_release(). */
+/* Holds the trailer of a pack that a map names, until trailer_release(). CORRUPT also if the pack is missing. */
 int trailer_hold(struct repo *repo, uint32_t pack, const struct pack_trailer **out,
                  struct firn_error **err);
 void trailer_release(struct repo *repo, const struct pack_trailer *trailer); /* NULL is fine */
