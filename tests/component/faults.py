@@ -31,7 +31,7 @@ def path(name):
 
 def start(*arguments, env=None):
     return subprocess.Popen([FIRN, *arguments], env=env or environment, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
 
 def end(process, status, *says, within=120 * SLOW):
