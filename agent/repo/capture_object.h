@@ -38,6 +38,7 @@ struct volume {
     struct map_cursor *hint_cursor; /* runs ahead of it, to prepare the index */
     struct map_extent hint;
     uint32_t hinted;  /* pack that the index was told of last */
+    uint64_t credit;  /* units given since, by which hints are earned */
     uint64_t changed; /* units that differ from the parent, or that are data without one */
     struct partial partials[PARTIALS_MAX];
     size_t partial_count;

@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+#define HINT_COST   16u /* units of data given that earn one hint */
+#define CREDIT_MOST (16u * HINT_COST)
+
 /* The length of a block: the last one of a volume may be short. */
 static uint32_t block_length(const struct capture_object *object, uint64_t unit)
 {
@@ -52,19 +55,24 @@ static int look_ahead(struct map_cursor *cursor, struct map_extent *ahead, uint6
     return 0;
 }
 
-/* Tells the index which pack holds what the parent has here: most of it will be asked for next. */
-static void expect(struct pipeline_owner *owner, uint64_t unit)
+/* Tells the index which pack holds what the parent has here: most of it will be asked for next. But not where changed blocks
+ * are scattered over a volume: a trailer would be read for each of them, and in vain. So a hint has to be earned. */
+static void expect(struct pipeline_owner *owner, uint64_t unit, uint64_t count)
 {
     struct capture_object *object = object_of(owner);
     struct volume *volume = &object->volume;
+    volume->credit += count;
+    if (volume->credit > CREDIT_MOST)
+        volume->credit = CREDIT_MOST;
     if (look_ahead(volume->hint_cursor, &volume->hint, unit, NULL) < 0) {
         volume->hint = (struct map_extent){0};
         return;
     }
     if (volume->hint.count > 0 && volume->hint.pack != PACK_NONE &&
-        volume->hint.pack != volume->hinted) {
+        volume->hint.pack != volume->hinted && volume->credit >= HINT_COST) {
         volume->hinted = volume->hint.pack;
-        index_hint(object->capture->index, volume->hinted);
+        if (index_hint(object->capture->index, volume->hinted))
+            volume->credit -= HINT_COST;
     }
 }
 
@@ -184,6 +192,7 @@ int capture_object_parent(struct capture_object *object, struct firn_error **err
         return -1;
     volume->parent = base;
     object->owner.expect = expect;
+    volume->credit = CREDIT_MOST;
     return 0;
 }
 

@@ -15,12 +15,18 @@ struct compressor {
     uint8_t *scratch; /* FORMAT_CHUNK_MAX bytes; allocated when first needed */
 };
 
+/* At level 1 zstd looks for matches of 7 bytes in a frame as large as ours. 6, as in smaller frames, gains 2 %. */
+static bool set_parameters(ZSTD_CCtx *context, int level)
+{
+    return !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)) &&
+           (level != 1 || !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 6)));
+}
+
 int compressor_new(int level, struct compressor **out, struct firn_error **err)
 {
     struct compressor *compressor = mem_zalloc(sizeof(*compressor));
     compressor->context = ZSTD_createCCtx();
-    if (compressor->context == NULL ||
-        ZSTD_isError(ZSTD_CCtx_setParameter(compressor->context, ZSTD_c_compressionLevel, level))) {
+    if (compressor->context == NULL || !set_parameters(compressor->context, level)) {
         compressor_free(compressor);
         return fail(err, FIRN_INTERNAL, "cannot set up compression at level %d", level);
     }

@@ -92,22 +92,28 @@ static bool pack_is_full(const struct open_pack *pack)
            atomic_load(&pack->stored) >= FORMAT_PACK_STORED;
 }
 
+/* The frame that is being filled is full. */
+static void end_frame(struct pipeline *pipeline)
+{
+    close_frame(pipeline);
+    if (pack_is_full(pipeline->pack))
+        close_pack(pipeline);
+}
+
 static int store_chunk(struct pipeline *pipeline, struct job *job, uint32_t number,
                        const uint8_t *data, struct map_extent *place, struct firn_error **err)
 {
-    const struct frame *frame = pipeline->frame;
-    if (frame != NULL &&
-        (frame->raw + job->lengths[number] > FORMAT_FRAME_RAW || frame->count == PIPELINE_CHUNKS)) {
-        close_frame(pipeline);
-        if (pack_is_full(pipeline->pack))
-            close_pack(pipeline);
-    }
+    if (pipeline->frame != NULL && pipeline->frame->raw + job->lengths[number] > FORMAT_FRAME_RAW)
+        end_frame(pipeline);
     if (pipeline->pack == NULL && open_pack(pipeline, err) < 0)
         return -1;
     frame_add(pipeline, job, number, data);
     index_pack_add(pipeline->index, pipeline->pack->number, job->kind, job->fingerprints[number]);
     place->pack = pipeline->pack->number;
     place->ordinal = pipeline->pack->chunks++;
+    /* At once, before its buffer goes and all of it would have to be copied. */
+    if (pipeline->frame->raw == FORMAT_FRAME_RAW || pipeline->frame->count == PIPELINE_CHUNKS)
+        end_frame(pipeline);
     return 0;
 }
 
@@ -159,12 +165,12 @@ int dedup_place(struct pipeline *pipeline, struct job *job, struct firn_error **
         frame_queue(pipeline, end);
         return 0;
     }
-    if (job->owner->expect != NULL)
-        job->owner->expect(job->owner, job->unit);
     if (job->buffer == NULL) {
         struct map_extent zeros = {.start = job->unit, .count = job->zero_units, .pack = PACK_NONE};
         return job->owner->place(job->owner, &zeros, err);
     }
+    if (job->owner->expect != NULL)
+        job->owner->expect(job->owner, job->unit, job->count);
     struct pipeline_statistics figures = {0};
     int result = place_chunks(pipeline, job, &figures, err);
     if (pipeline->frame != NULL && pipeline->frame->buffer == job->buffer)

@@ -26,7 +26,7 @@
 #define FORMAT_BLOCK_SIZE FIRN_BLOCK_SIZE /* the unit of volumes */
 #define FORMAT_CHUNK_MAX                                                                           \
     (1024u * 1024u) /* the largest chunk, and the largest frame, uncompressed */
-#define FORMAT_FRAME_RAW       (256u * 1024u) /* chunks are gathered into frames of about this size */
+#define FORMAT_FRAME_RAW       (1024u * 1024u) /* chunks are gathered into frames of about this size */
 #define FORMAT_PACK_STORED     (32u * 1024u * 1024u) /* a pack is closed once it holds this much … */
 #define FORMAT_PACK_CHUNKS     4096u                 /* … or this many chunks */
 #define FORMAT_LENGTH_MAX      (UINT64_C(1) << 60) /* of an object */

@@ -365,11 +365,14 @@ int index_look_ahead(struct index *index, const uint8_t (*fingerprints)[FORMAT_F
     return result;
 }
 
-void index_hint(struct index *index, uint32_t pack)
+bool index_hint(struct index *index, uint32_t pack)
 {
     pthread_mutex_lock(&index->lock);
+    uint64_t before = index->trailers_read;
     (void)load(index, pack, NULL);
+    bool was_read = index->trailers_read != before;
     pthread_mutex_unlock(&index->lock);
+    return was_read;
 }
 
 void index_pack_begin(struct index *index, uint32_t pack)

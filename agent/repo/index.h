@@ -21,6 +21,7 @@
 
 #include "format.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,8 +52,9 @@ int index_find(struct index *index, enum format_chunk kind,
  * before the first hook are found, too. -1 as index_find(). */
 int index_look_ahead(struct index *index, const uint8_t (*fingerprints)[FORMAT_FINGERPRINT_LENGTH],
                      size_t count, struct firn_error **err);
-/* The chunks of this pack are likely to be asked for next: brings its trailer in. Errors are ignored. */
-void index_hint(struct index *index, uint32_t pack);
+/* The chunks of this pack are likely to be asked for next: brings its trailer in. Says whether it had to be read. Errors are
+ * ignored. */
+bool index_hint(struct index *index, uint32_t pack);
 
 /* A pack that is being written: its chunks are found from now on. */
 void index_pack_begin(struct index *index, uint32_t pack);

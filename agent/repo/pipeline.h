@@ -32,8 +32,8 @@ struct repo;
 
 /* Whose chunks they are. The callbacks run on the dedup thread, in the order of submission. */
 struct pipeline_owner {
-    /* Units from `unit` on come next: a chance to prepare the index. May be NULL. */
-    void (*expect)(struct pipeline_owner *owner, uint64_t unit);
+    /* Data of `count` units from `unit` on comes next: a chance to prepare the index. May be NULL. */
+    void (*expect)(struct pipeline_owner *owner, uint64_t unit, uint64_t count);
     /* Where units lie (PACK_NONE: zeros). -1 fails the whole pipeline. */
     int (*place)(struct pipeline_owner *owner, const struct map_extent *extent,
                  struct firn_error **err);
