@@ -22,6 +22,7 @@ struct file_input {
     _Atomic bool direct;
     char *path;
     struct stat before;
+    uint64_t data_begin, data_end; /* data, as status() found */
 };
 
 static struct file_input *of(struct input *input)
@@ -47,13 +48,18 @@ static int check_length(const struct file_input *file)
     return (uint64_t)now.st_size < file->input.size ? fail_short(file, (uint64_t)now.st_size) : 0;
 }
 
-/* Devices, and file systems that know no holes, answer EINVAL: then everything is data. ENXIO: a hole up to the end. */
+/* Devices, and file systems that know no holes, answer EINVAL: then everything is data. ENXIO: a hole up to the end. Where
+ * data ends is kept: to tell it the file system walks all extents up to there. */
 static int status(struct input *input, uint64_t offset, uint64_t end, enum piece_kind *kind,
                   uint64_t *length)
 {
     struct file_input *file = of(input);
     *kind = PIECE_DATA;
     *length = end - offset;
+    if (file->data_begin <= offset && offset < file->data_end) {
+        *length = (file->data_end < end ? file->data_end : end) - offset;
+        return 0;
+    }
     off_t data =
         S_ISREG(file->before.st_mode) ? lseek(file->fd, (off_t)offset, SEEK_DATA) : (off_t)offset;
     if (data < 0 && errno == ENXIO) {
@@ -68,8 +74,11 @@ static int status(struct input *input, uint64_t offset, uint64_t end, enum piece
     }
     off_t hole =
         data < 0 || !S_ISREG(file->before.st_mode) ? -1 : lseek(file->fd, (off_t)offset, SEEK_HOLE);
-    if (hole > (off_t)offset && (uint64_t)hole < end)
-        *length = (uint64_t)hole - offset;
+    if (hole > (off_t)offset) {
+        file->data_begin = offset;
+        file->data_end = (uint64_t)hole;
+        *length = (file->data_end < end ? file->data_end : end) - offset;
+    }
     return 0;
 }
 
