@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* firn forget */
 #include "cli.h"
+#include "core/buf.h"
 #include "core/cancel.h"
+#include "core/error.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "host/retention.h"
 #include "output.h"
@@ -101,16 +104,43 @@ static int by_policy(struct forget *forget, struct firn_error **err)
 
 /* ------------------------------------------------------------------------------------------------ by name */
 
+/* A snapshot that cannot be read goes when it is named in full: else it would be in the way of every policy for ever. */
+static int forget_damaged(struct forget *forget, const char *text, const struct firn_error *why,
+                          struct firn_error **err)
+{
+    struct snapshot damaged = {.item = (char[]){"(damaged)"}};
+    if (strlen(text) != FORMAT_ID_TEXT - 1 || !hex_decode(text, damaged.id, sizeof(damaged.id)))
+        return fail(err, FIRN_CORRUPT, "%s: to forget it all the same, give its whole id",
+                    error_message(why));
+    memcpy(damaged.id_text, text, FORMAT_ID_TEXT);
+    log_warning("%s: forgotten all the same", error_message(why));
+    if (remove_snapshot(forget, &damaged, err) < 0)
+        return -1;
+    add_row(forget, &damaged, 0);
+    return 0;
+}
+
+static int forget_named(struct forget *forget, const char *text, struct firn_error **err)
+{
+    auto_snapshot struct snapshot *snapshot = NULL;
+    auto_error struct firn_error *why = NULL;
+    if (select_snapshot(forget->cli, text, &snapshot, &why) < 0) {
+        if (error_code(why) == FIRN_CORRUPT)
+            return forget_damaged(forget, text, why, err);
+        return fail(err, error_code(why), "%s", error_message(why));
+    }
+    if (remove_snapshot(forget, snapshot, err) < 0)
+        return -1;
+    add_row(forget, snapshot, 0);
+    return 0;
+}
+
 static int by_name(struct forget *forget, struct firn_error **err)
 {
     const struct arguments *arguments = forget->cli->arguments;
-    for (size_t i = 0; i < arguments_count(arguments); i++) {
-        auto_snapshot struct snapshot *snapshot = NULL;
-        if (select_snapshot(forget->cli, arguments_operand(arguments, i), &snapshot, err) < 0 ||
-            remove_snapshot(forget, snapshot, err) < 0)
+    for (size_t i = 0; i < arguments_count(arguments); i++)
+        if (forget_named(forget, arguments_operand(arguments, i), err) < 0)
             return -1;
-        add_row(forget, snapshot, 0);
-    }
     return 0;
 }
 
