@@ -245,7 +245,8 @@ int auth_refused(struct auth *auth, const char *scope, const struct answer *answ
     read_challenges(answer, &challenge);
     bool bearer_sent = sent->value != NULL && strncmp(sent->value, "Bearer ", 7) == 0;
     bool password = auth->credentials.username != NULL;
-    /* A way in is one that was not tried yet: a challenge never answered, or a token that may just have expired. */
+    /* A way in is one that was not tried yet: a challenge never answered, or a token that may just
+     * have expired. */
     bool way_in = challenge.scheme == CHALLENGE_BEARER
                       ? !(bearer_sent && sent->fresh)
                       : challenge.scheme == CHALLENGE_BASIC && password && sent->value == NULL;

@@ -2,11 +2,11 @@
 /*
  * Auth: what Firn puts into Authorization, and what it does when the registry wants something else.
  *
- *     no credentials ─► 401 Bearer realm ─► token service (Basic, or a refresh token) ─► Bearer, renewed before it expires
+ *     no credentials ─► 401 Bearer realm ─► token service ─► Bearer, renewed before it expires
  *                   └─► 401 Basic        ─► Basic
  *
- * OpenShift answers a bad token and a missing right alike with a 401 and a Basic challenge: what was refused with fresh
- * credentials is refused for good.
+ * OpenShift answers a bad token and a missing right alike with a 401 and a Basic challenge: what
+ * was refused with fresh credentials is refused for good.
  */
 #ifndef IMAGESTREAM_AUTH_H
 #define IMAGESTREAM_AUTH_H
@@ -34,7 +34,8 @@ void auth_free(struct auth *auth);
 /* What to send for a scope: "repository:NAME:pull,push", several joined by blanks. */
 int auth_authorize(struct auth *auth, const char *scope, struct authorization *out,
                    struct firn_error **err);
-/* Learns from a 401. 0: authorize again and repeat the request; -1 with DENIED: there is no way in, and why. */
+/* Learns from a 401. 0: authorize again and repeat the request; -1 with DENIED: there is no way in,
+ * and why. */
 int auth_refused(struct auth *auth, const char *scope, const struct answer *answer,
                  const struct authorization *sent, struct firn_error **err);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Capture: walks from what a reference names to everything that it leads to, and gives it to the sink.
+ * Capture: walks from what a reference names to everything that it leads to, and gives it to the
+ * sink.
  */
 #ifndef IMAGESTREAM_CAPTURE_H
 #define IMAGESTREAM_CAPTURE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates: the CA and the client certificate that Docker and Podman keep for a registry (certs.d(5)): the first
- * *.crt, and the first *.cert with its *.key, in HOST:PORT below $XDG_CONFIG_HOME/containers/certs.d (or
- * ~/.config/containers/certs.d), /etc/containers/certs.d and /etc/docker/certs.d.
+ * Certificates: the CA and the client certificate that Docker and Podman keep for a registry
+ * (certs.d(5)): the first *.crt, and the first *.cert with its *.key, in HOST:PORT below
+ * $XDG_CONFIG_HOME/containers/certs.d (or ~/.config/containers/certs.d), /etc/containers/certs.d
+ * and /etc/docker/certs.d.
  */
 #ifndef IMAGESTREAM_CERTIFICATES_H
 #define IMAGESTREAM_CERTIFICATES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *     Bearer realm="https://h/token",service="reg",scope="a:b:pull,push", Basic realm=x
- *     ^scheme ^parameter, parameter, …                                    ^ a word that no '=' follows: the next challenge
+ *     ^scheme ^parameters                                                 ^ no '=': a scheme
  */
 #include "challenge.h"
 

@@ -206,7 +206,8 @@ static void meet_all(struct crawl *crawl, struct repository *repository, struct 
     image->subject = mem_strdup(manifest->subject);
 }
 
-/* Tags that by convention say something about an image: sha256-HEX (referrers), .sig, .att, .sbom (cosign). */
+/* Tags that by convention say something about an image: sha256-HEX (referrers), .sig, .att, .sbom
+ * (cosign). */
 static void meet_signatures(struct crawl *crawl, struct repository *repository, const char *digest)
 {
     static const char *const suffixes[] = {"", ".sig", ".att", ".sbom"};
@@ -442,7 +443,8 @@ static int run_blob(struct crawl *crawl, struct job *job, struct firn_error **er
 
 /* ---- the threads */
 
-/* The next job, or NULL when there is nothing left and nobody who could make more. The lock is held. */
+/* The next job, or NULL when there is nothing left and nobody who could make more. The lock is
+ * held. */
 static struct job *next_job(struct crawl *crawl)
 {
     for (;;) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Crawl: threads that fetch tags, manifests and blobs, each of which may lead to more, until nothing is left to do.
+ * Crawl: threads that fetch tags, manifests and blobs, each of which may lead to more, until
+ * nothing is left to do.
  *
  *     tag ──► manifest ─┬─► child manifests ─► …
- *                       ├─► blobs                     (known to the repository already: not fetched)
+ *                       ├─► blobs                     (those that are known are not fetched)
  *                       └─► what refers to it: referrers, signature tags
  *
  * Memory: one manifest of at most 4 MiB per thread; blobs pass through.
@@ -35,11 +36,12 @@ struct crawl_options {
 struct crawl *crawl_new(const struct crawl_options *options);
 void crawl_free(struct crawl *crawl);
 
-/* What to begin with, before crawl_run(). required: it is an error if it is not there, or cannot be kept; else it is
- * skipped and noted. */
+/* What to begin with, before crawl_run(). required: it is an error if it is not there, or cannot be
+ * kept; else it is skipped and noted. */
 void crawl_tag(struct crawl *crawl, struct repository *repository, const char *tag, bool required);
 void crawl_digest(struct crawl *crawl, struct repository *repository, const char *digest);
-/* The tags of a repository of which only a part is captured: signatures are found among them. Borrowed. */
+/* The tags of a repository of which only a part is captured: signatures are found among them.
+ * Borrowed. */
 void crawl_know_tags(struct crawl *crawl, struct repository *repository, const struct names *tags);
 
 /* Fetches everything; afterwards the inventory is complete. */

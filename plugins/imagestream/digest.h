@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Digests of contents as OCI spells them (image-spec, descriptor.md): "sha256:" and 64 hex digits, or "sha512:" and 128.
- * Both are computed by OpenSSL.
+ * Digests of contents as OCI spells them (image-spec, descriptor.md): "sha256:" and 64 hex digits,
+ * or "sha512:" and 128. Both are computed by OpenSSL.
  */
 #ifndef IMAGESTREAM_DIGEST_H
 #define IMAGESTREAM_DIGEST_H
@@ -11,7 +11,8 @@
 
 struct firn_error;
 
-/* A well-formed digest of a known algorithm, lower-case hex. Anything else may hold what does not belong in a path. */
+/* A well-formed digest of a known algorithm, lower-case hex. Anything else may hold what does not
+ * belong in a path. */
 bool digest_valid(const char *text);
 /* The digest of data by the algorithm of `like` (a valid digest, or NULL: sha256): a new string. */
 char *digest_of(const char *like, const void *data, size_t length);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  *     GET ──► bytes … break ──► GET of a probe at the break ──206──► GET of the rest ──► …
- *                                                          └─else──► the object is abandoned; GET from the start
+ *                                                          └─else──► abandon; from the start
  *
- * The probe is there because the body of an answer arrives before its status is known here: only what was asked for as a
- * collected answer can be told to be the range that was wanted, and not the whole blob from its beginning.
+ * The probe is there because the body of an answer arrives before its status is known here: only
+ * what was asked for as a collected answer can be told to be the range that was wanted, and not the
+ * whole blob from its beginning.
  */
 #include "download.h"
 
@@ -88,7 +89,8 @@ static int request_from(struct download *download, const char *range, bool strea
     return registry_call(request->registry, scope, &call, answer, err);
 }
 
-/* Asks for a little at the place where the transfer broke. 1: got and taken; 0: this registry cannot do that; -1: error. */
+/* Asks for a little at the place where the transfer broke. 1: got and taken; 0: this registry
+ * cannot do that; -1: error. */
 static int probe(struct download *download, struct firn_error **err)
 {
     uint64_t left = download->request->blob->size - download->received;

@@ -75,8 +75,9 @@ static int read_answer(int fd, const char *program, struct buf *answer, struct f
     }
 }
 
-/* Its input is a socket, because a write to a pipe that nobody reads any more would be a signal. Its output is a pipe,
- * because a socket would forget what was said when the program ends without having read. */
+/* Its input is a socket, because a write to a pipe that nobody reads any more would be a signal.
+ * Its output is a pipe, because a socket would forget what was said when the program ends without
+ * having read. */
 static int converse(const char *program, const char *registry, struct buf *answer, int *status,
                     struct firn_error **err)
 {

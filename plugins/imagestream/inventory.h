@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inventory: which images a snapshot holds: repositories, their tags, the manifests that these lead to, and their blobs.
+ * Inventory: which images a snapshot holds: repositories, their tags, the manifests that these lead
+ * to, and their blobs.
  *
  *     repository ─┬─ tag ──────► image (index) ──► image ──► blob, blob …
  *                 └─ untagged ─► image ──────────────┴─────► blob …
  *
  * Images and blobs are one each, however many repositories have them. In the snapshot:
  *
- *     repositories/NAME.json   document: the inventory of one repository (firn-imagestream(7) describes it)
+ *     repositories/NAME.json   document: the inventory of one repository; see firn-imagestream(7)
  *     manifests/DIGEST         document: the manifest's bytes as they were served
  *     blobs/DIGEST             stream
  *
@@ -103,7 +104,8 @@ void repository_skip(struct repository *repository, const char *what, const char
 void image_add_child(struct image *image, struct image *child);
 void image_add_blob(struct image *image, struct blob *blob);
 
-/* All images of a repository, each once, children before whoever refers to them. The list is the caller's. */
+/* All images of a repository, each once, children before whoever refers to them. The list is the
+ * caller's. */
 struct image_list {
     struct image **list;
     size_t count;

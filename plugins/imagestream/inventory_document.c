@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The document of an inventory: JSON that a person can read, and from which restore rebuilds the inventory.
+ * The document of an inventory: JSON that a person can read, and from which restore rebuilds the
+ * inventory.
  */
 #include "digest.h"
 #include "inventory.h"

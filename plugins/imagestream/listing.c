@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listing: the paginated lists of the distribution specification (tags, repositories). A page names the next in a Link
- * header; a registry that never comes to an end, or walks in a circle, is stopped.
+ * Listing: the paginated lists of the distribution specification (tags, repositories). A page names
+ * the next in a Link header; a registry that never comes to an end, or walks in a circle, is
+ * stopped.
  */
 #include "location.h"
 #include "manifest.h"

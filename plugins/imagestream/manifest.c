@@ -175,8 +175,8 @@ static int read_artifact(struct json_object *json, struct manifest *out, struct 
     return json_at(json, "blobs") == NULL ? 0 : read_layers(json, "blobs", out, err);
 }
 
-/* The type that the manifest gives itself must be the one that it was served as: what is an image to one reader and an
- * index to another hides contents (CVE-2021-41190). */
+/* The type that the manifest gives itself must be the one that it was served as: what is an image
+ * to one reader and an index to another hides contents (CVE-2021-41190). */
 static int media_type_of(struct json_object *json, const char *content_type, const char **out,
                          struct firn_error **err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The imagestream plugin: container images of a registry (OCI distribution, Docker's registry protocol), every architecture,
- * every byte of every manifest as it is.
+ * The imagestream plugin: container images of a registry (OCI distribution, Docker's registry
+ * protocol), every architecture, every byte of every manifest as it is.
  */
 #include <firn/plugin.h>
 

@@ -72,8 +72,9 @@ static void collect_blobs(const struct image_list *images, struct blob_list *out
     lh_table_free(seen);
 }
 
-/* Another repository of the target's registry that may have the blob: one that it was just brought to, or, if the images go
- * back to the registry that they are from, the one that it was captured from. */
+/* Another repository of the target's registry that may have the blob: one that it was just brought
+ * to, or, if the images go back to the registry that they are from, the one that it was captured
+ * from. */
 static const char *mount_source(const struct push_request *request, const struct blob *blob)
 {
     const struct repository *repository = request->repository;
@@ -182,8 +183,9 @@ static void report_lack(const struct push_request *request, const char *what, co
     counts->failed++;
 }
 
-/* Puts one manifest. A registry may refuse a single image (URLs of foreign layers, an index of which the snapshot has only
- * some images): that is told and counted, and image->missing says so to whatever builds on it. */
+/* Puts one manifest. A registry may refuse a single image (URLs of foreign layers, an index of
+ * which the snapshot has only some images): that is told and counted, and image->missing says so to
+ * whatever builds on it. */
 static int push_image(const struct push_request *request, struct image *image,
                       struct push_counts *counts, struct firn_error **err)
 {

@@ -34,8 +34,8 @@ struct push_request {
     uint64_t chunk_size;
 };
 
-/* Adds to *counts. What the snapshot lacks or the registry refuses is logged and counted, no error. Notes in
- * blob->home where each blob now is, so that the next repository can mount it. */
+/* Adds to *counts. What the snapshot lacks or the registry refuses is logged and counted, no error.
+ * Notes in blob->home where each blob now is, so that the next repository can mount it. */
 int push_repository(const struct push_request *request, struct push_counts *counts,
                     struct firn_error **err);
 

@@ -8,8 +8,8 @@
  *     HOST[:PORT]/NS/NAME:TAG         one tag
  *     HOST[:PORT]/NS/NAME@DIGEST      one image, tagged or not
  *
- * The grammar of names and tags is that of the OCI distribution specification; whatever a registry sends is held to it,
- * too, before it becomes part of a URL or of a name in a snapshot.
+ * The grammar of names and tags is that of the OCI distribution specification; whatever a registry
+ * sends is held to it, too, before it becomes part of a URL or of a name in a snapshot.
  */
 #ifndef IMAGESTREAM_REFERENCE_H
 #define IMAGESTREAM_REFERENCE_H

@@ -119,7 +119,8 @@ static char *type_without_parameters(const char *content_type)
     return content_type == NULL ? NULL : mem_dup(content_type, strcspn(content_type, "; \t"));
 }
 
-/* Proves the bytes against the digest that was asked for, or else against the one that the registry announces. */
+/* Proves the bytes against the digest that was asked for, or else against the one that the registry
+ * announces. */
 static int prove(const struct answer *answer, const char *reference, struct served *out,
                  struct firn_error **err)
 {

@@ -71,7 +71,8 @@ static bool names_repository(const char *object, const struct repository *reposi
     return strcmp(object, name) == 0;
 }
 
-/* Leaves nothing of a repository but one image and the tags that it has; false if the image is not there. */
+/* Leaves nothing of a repository but one image and the tags that it has; false if the image is not
+ * there. */
 static bool reduce_to_image(struct inventory *inventory, struct repository *repository,
                             const char *digest)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Restore: the images of a snapshot into a registry: blobs, child manifests, indexes, tags, in this order, the bytes as they
- * were captured; then everything is read back.
+ * Restore: the images of a snapshot into a registry: blobs, child manifests, indexes, tags, in this
+ * order, the bytes as they were captured; then everything is read back.
  */
 #ifndef IMAGESTREAM_RESTORE_H
 #define IMAGESTREAM_RESTORE_H

@@ -21,7 +21,8 @@
 /* Less than this in one stall timeout is a trickle, whatever its regularity. */
 #define TRICKLE_BYTES 4096
 
-/* Stands between the host and whoever takes the body: collects, or passes on, and watches the pace. */
+/* Stands between the host and whoever takes the body: collects, or passes on, and watches the pace.
+ * */
 struct intake {
     const struct transport *transport;
     const struct call *call;
@@ -192,7 +193,8 @@ int transport_exchange(const struct transport *transport, const struct call *cal
     *out = (struct answer){0};
     bool repeatable =
         call->write_body == NULL && call->read_body == NULL && strcmp(call->method, "GET") == 0;
-    /* The host repeats what failed before the first byte; this is for what breaks off in the middle. */
+    /* The host repeats what failed before the first byte; this is for what breaks off in the
+     * middle. */
     for (int tries = repeatable ? 2 : 1;; tries--) {
         auto_error struct firn_error *failure = NULL;
         struct intake intake = {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transport: one HTTP exchange with a registry, its token service or its object storage, made safe against all three.
+ * Transport: one HTTP exchange with a registry, its token service or its object storage, made safe
+ * against all three.
  *
  *  - Only https, or http to loopback, or http when the user asked for it.
- *  - Redirects of GET and HEAD are followed, ten at most. Authorization and client certificates go to the origin that they
- *    were meant for, and to nobody that it redirects to.
+ *  - Redirects of GET and HEAD are followed, ten at most. Authorization and client certificates go
+ *    to the origin that they were meant for, and to nobody that it redirects to.
  *  - What is collected has a limit; a transfer that only trickles is given up.
  */
 #ifndef IMAGESTREAM_TRANSPORT_H
@@ -16,8 +17,8 @@
 
 struct firn_error;
 
-/* The code of an error whose reason the host knows better: no answer came, and host->http() kept why. Whoever ends the
- * operation with it says nothing, so that the host's reason is shown. */
+/* The code of an error whose reason the host knows better: no answer came, and host->http() kept
+ * why. Whoever ends the operation with it says nothing, so that the host's reason is shown. */
 #define FIRN_UNSAID ((enum firn_code)64)
 
 struct transport {
@@ -53,14 +54,16 @@ struct answer {
 };
 #define auto_answer __attribute__((cleanup(answer_free)))
 
-/* 0 when an answer came, whatever its status; FIRN_UNSAID when none came. (A redirect is an answer for other methods than GET and HEAD.) Calls whose body is
- * in memory and whose answer is collected are repeated after failures; streaming ones are not. Thread-safe. */
+/* 0 when an answer came, whatever its status; FIRN_UNSAID when none came. (A redirect is an answer
+ * for other methods than GET and HEAD.) Calls whose body is in memory and whose answer is collected
+ * are repeated after failures; streaming ones are not. Thread-safe. */
 int transport_exchange(const struct transport *transport, const struct call *call,
                        struct answer *out, struct firn_error **err);
 void answer_free(struct answer *answer);
 /* The first header of that name (lower case), or NULL. Borrowed. */
 const char *answer_header(const struct answer *answer, const char *name);
-/* An error made from an answer that was not the hoped-for one: code by status, text by the registry, made printable. */
+/* An error made from an answer that was not the hoped-for one: code by status, text by the
+ * registry, made printable. */
 int answer_fail(const struct answer *answer, const char *what, struct firn_error **err);
 
 #endif

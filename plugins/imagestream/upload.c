@@ -76,6 +76,9 @@ static int present(struct upload *upload, struct firn_error **err)
         return 0;
     if (answer.status != 200)
         return answer_fail(&answer, "looking for it", err);
+    const char *digest = answer_header(&answer, "docker-content-digest");
+    if (digest != NULL && strcmp(digest, blob->digest) != 0)
+        return fail(err, FIRN_CORRUPT, "the registry has %.140s in its place", digest);
     const char *length = answer_header(&answer, "content-length");
     if (length != NULL && strtoull(length, NULL, 10) != blob->size)
         return fail(err, FIRN_CORRUPT, "the registry has it with %.20s bytes instead of %llu",
@@ -128,8 +131,8 @@ static int begin(struct upload *upload, bool mount, struct firn_error **err)
     return set_location(upload, &answer, err);
 }
 
-/* What the registry has so far: "0-N". An empty upload and one of a single byte look the same: nothing is the safe guess,
- * because the digest proves the whole in the end. */
+/* What the registry has so far: "0-N". An empty upload and one of a single byte look the same:
+ * nothing is the safe guess, because the digest proves the whole in the end. */
 static uint64_t received(const struct answer *answer, uint64_t fallback)
 {
     const char *range = answer_header(answer, "range");
@@ -280,7 +283,8 @@ static int send_rest(struct upload *upload, struct firn_error **err)
     return finish(upload, err);
 }
 
-/* Whether it makes sense to look at the session and go on. Waits longer after each failure without progress. */
+/* Whether it makes sense to look at the session and go on. Waits longer after each failure without
+ * progress. */
 static bool patience(struct upload *upload, const struct firn_error *failure)
 {
     const struct firn_host *host = host_of(upload);

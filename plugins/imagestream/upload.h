@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Uploads: one blob of the snapshot into a repository: looked for first, then mounted from another repository, then sent,
- * in chunks if it is large; a transfer that breaks off goes on where the registry says that it ended.
+ * Uploads: one blob of the snapshot into a repository: looked for first, then mounted from another
+ * repository, then sent, in chunks if it is large; a transfer that breaks off goes on where the
+ * registry says that it ended.
  */
 #ifndef IMAGESTREAM_UPLOAD_H
 #define IMAGESTREAM_UPLOAD_H

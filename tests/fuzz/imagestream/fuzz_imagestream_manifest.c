@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Manifests: whatever a registry serves under any type is refused, or yields valid digests and types only.
+ * Manifests: whatever a registry serves under any type is refused, or yields valid digests and
+ * types only.
  */
 #include "core/error.h"
 #include "imagestream/digest.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text that a registry or a user sends: references, challenges, addresses. What is taken holds nothing that could leave a
- * path or a header; a reference, put together again, is taken as the same.
+ * Text that a registry or a user sends: references, challenges, addresses. What is taken holds
+ * nothing that could leave a path or a header; a reference, put together again, is taken as the
+ * same.
  */
 #include "core/error.h"
 #include "core/mem.h"

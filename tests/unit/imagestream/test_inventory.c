@@ -18,7 +18,8 @@ static struct image *add_image(struct inventory *inventory, const char *digest)
     return image;
 }
 
-/* Two repositories; an index A of B and C, which share the blob D; B is also the other repository's. */
+/* Two repositories; an index A of B and C, which share the blob D; B is also the other
+ * repository's. */
 static struct inventory *sample(void)
 {
     bool added;
