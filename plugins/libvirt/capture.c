@@ -201,8 +201,8 @@ int capture_run(struct connection *connection, const struct firn_capture *reques
         .consistency = FIRN_CRASH_CONSISTENT,
     };
     sweep_frozen(connection);
-    if (open_domain(&capture, err) < 0 || choose_disks(&capture, err) < 0 ||
-        capture_domain(&capture, err) < 0)
+    if (connection_require_local(connection, err) < 0 || open_domain(&capture, err) < 0 ||
+        choose_disks(&capture, err) < 0 || capture_domain(&capture, err) < 0)
         return -1;
     *out = settlement_new(&capture);
     return 0;

@@ -3,6 +3,8 @@
 
 #include "core/mem.h"
 
+#include <libxml/uri.h>
+#include <stdbool.h>
 #include <string.h>
 
 const struct firn_param connection_params[] = {
@@ -81,6 +83,19 @@ void connection_close(struct connection *connection)
     vir_connect_release(&connection->vir);
     free(connection->uri);
     free(connection);
+}
+
+int connection_require_local(const struct connection *connection, struct firn_error **err)
+{
+    xmlURIPtr uri = xmlParseURI(connection->uri);
+    bool remote = uri != NULL && uri->server != NULL && *uri->server != '\0';
+    xmlFreeURI(uri);
+    if (remote)
+        return fail(
+            err, FIRN_INVALID,
+            "%s is on another machine, whose disks cannot be reached from here: run firn there",
+            connection->uri);
+    return 0;
 }
 
 int connection_domain(struct connection *connection, const char *reference, virDomainPtr *out,

@@ -22,6 +22,9 @@ extern const struct firn_param connection_params[];
 int connection_open(const struct firn_host *host, struct connection **out, struct firn_error **err);
 void connection_close(struct connection *connection);
 
+/* -1 with INVALID if libvirt runs on another machine: sockets, images and scratch files are there, then. */
+int connection_require_local(const struct connection *connection, struct firn_error **err);
+
 /* The domain of that name or UUID. The caller's. */
 int connection_domain(struct connection *connection, const char *reference, virDomainPtr *out,
                       struct firn_error **err);
