@@ -48,12 +48,13 @@ int cli_create_store(struct cli *cli, struct firn_error **err)
 static int unlock(struct cli *cli, struct firn_error **err)
 {
     auto_credential struct credential credential = {0};
-    if (credential_present(cli, &credential, err) < 0)
-        return -1;
-    if (repo_unlock(cli->repo, &credential.key, err) == 0)
+    int result = credential_present(cli, &credential, err);
+    bool denied = result == 0 && repo_unlock(cli->repo, &credential.key, err) < 0;
+    if (result == 0 && !denied)
         return 0;
-    /* INVALID: what was given as key is none. */
-    if (err != NULL && (error_code(*err) == FIRN_DENIED || error_code(*err) == FIRN_INVALID))
+    /* INVALID: what was given as key is none. A file that may not be read is DENIED, and no wrong key. */
+    enum firn_code code = err == NULL ? FIRN_INTERNAL : error_code(*err);
+    if (cli->status == EXIT_DONE && (code == FIRN_INVALID || (denied && code == FIRN_DENIED)))
         cli->status = EXIT_WRONG_KEY;
     return -1;
 }
