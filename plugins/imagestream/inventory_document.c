@@ -186,7 +186,11 @@ static int read_references(struct inventory *inventory, struct json_object *json
     for (size_t i = 0; i < json_object_array_length(children); i++) {
         if (digest_at(children, i, &digest, err) < 0)
             return -1;
-        image_add_child(image, inventory_image(inventory, digest, &added));
+        struct image *child = inventory_image(inventory, digest, &added);
+        if (child->media_type == NULL)
+            return fail(err, FIRN_INVALID, "manifest %s is not described before it is referred to",
+                        digest);
+        image_add_child(image, child);
     }
     return 0;
 }
@@ -206,7 +210,8 @@ static int read_image(struct inventory *inventory, struct json_object *json,
     if (image->missing == NULL && (media_type == NULL || !manifest_type_known(media_type)))
         return fail(err, FIRN_INVALID, "manifest %s has no type", digest);
     image->media_type = mem_strdup(media_type == NULL ? "" : media_type);
-    image->size = (uint64_t)json_int_or(json, "size", 0);
+    if (json_at(json, "size") != NULL && json_get_uint(json, "size", &image->size, err) < 0)
+        return -1;
     image->platform = mem_strdup(json_string_or(json, "platform", NULL));
     image->subject = mem_strdup(json_string_or(json, "subject", NULL));
     return read_references(inventory, json, image, err);
