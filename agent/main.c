@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "core/cancel.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@ static void on_signal(int number)
 
 int main(int argc, char **argv)
 {
+    /* Left alone, malloc learns from large tables that come and go to keep what is freed. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGINT, &stop, NULL);

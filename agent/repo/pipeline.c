@@ -106,8 +106,10 @@ static void *worker(void *argument)
 
 static void job_done(struct pipeline *pipeline, struct job *job)
 {
-    if (job->buffer != NULL)
+    if (job->buffer != NULL) {
         pipeline_buffer_release(pipeline, steal(job->buffer));
+        pipeline->data_jobs--;
+    }
     if (job->owner != NULL)
         job->owner->pending--;
     job->next = pipeline->free_jobs;
@@ -174,7 +176,8 @@ static void *packing_thread(void *argument)
 
 static void make_pools(struct pipeline *pipeline, unsigned workers)
 {
-    pipeline->buffer_count = 4 * workers + PIPELINE_LENT_MAX + PIPELINE_STAGES_MAX;
+    pipeline->data_jobs_most = 4 * (size_t)workers;
+    pipeline->buffer_count = pipeline->data_jobs_most + PIPELINE_LENT_MAX + PIPELINE_STAGES_MAX;
     pipeline->buffers = mem_array(pipeline->buffer_count, sizeof(*pipeline->buffers));
     pipeline->buffer_memory = mem_aligned(pipeline->buffer_count * (size_t)PIPELINE_BUFFER);
     for (size_t i = 0; i < pipeline->buffer_count; i++) {
@@ -411,7 +414,12 @@ int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner
     pthread_mutex_lock(&pipeline->lock);
     struct buffer *buffer = lent_buffer(pipeline, data);
     assert(buffer != NULL);
-    int result = get_job(pipeline, &job, err);
+    int result = 0;
+    /* Buffers that nobody borrowed or fills are not for queueing: most of them are never touched. */
+    while (result == 0 && pipeline->data_jobs >= pipeline->data_jobs_most)
+        result = wait_for_space(pipeline, err);
+    if (result == 0)
+        result = get_job(pipeline, &job, err);
     if (result < 0) {
         pipeline_buffer_release(pipeline, buffer);
     } else {
@@ -422,6 +430,7 @@ int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner
         job->count = (uint32_t)count;
         memcpy(job->lengths, lengths, count * sizeof(*lengths));
         buffer->lent = false;
+        pipeline->data_jobs++;
         queue_job(pipeline, job);
     }
     pthread_mutex_unlock(&pipeline->lock);

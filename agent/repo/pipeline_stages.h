@@ -82,6 +82,8 @@ struct pipeline {
     struct job *free_jobs;
     struct job *first_job, *last_job; /* in the order of submission */
     struct job *next_to_hash;
+    size_t data_jobs; /* submitted, not yet placed, with a buffer */
+    size_t data_jobs_most;
 
     struct frame *frames;
     size_t frame_count;

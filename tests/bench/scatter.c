@@ -16,6 +16,7 @@
 #include "repo/index.h"
 #include "repo/snapshot.h"
 
+#include <malloc.h>
 #include <string.h>
 
 struct scatter {
@@ -94,6 +95,7 @@ static int take_snapshot(struct scatter *scatter, struct firn_error **err)
 
 static int run(struct scatter *scatter, const char *cache, struct firn_error **err)
 {
+    scatter->random = (uint64_t)clock_now(); /* other blocks in every run: they must be new */
     if (snapshot_resolve(scatter->repo, "latest", &scatter->parent, err) < 0 ||
         index_open(scatter->repo, cache, INDEX_MEMORY, NULL, NULL, &scatter->index, err) < 0)
         return -1;
@@ -110,8 +112,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: scatter REPO KEY_FILE CACHE ONE_IN\n");
         return 2;
     }
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* as agent/main.c does */
+    mallopt(M_TRIM_THRESHOLD, 1 << 20);
     struct scatter scatter = {.one_in = strtoull(argv[4], NULL, 10)};
-    scatter.random = scatter.one_in;
     int result = opened_open(argv[1], argv[2], &opened, &err);
     scatter.repo = opened.repo;
     if (result == 0)
