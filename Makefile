@@ -7,6 +7,7 @@
 #     plugins/NAME/*.c            ->  $(O)/plugins/NAME.so (plugins/NAME/libs.mk: PLUGIN_LIBS_NAME := pkg-config names)
 #     tests/unit/test_*.c         ->  $(O)/tests/unit/     (tests/unit/PLUGIN/test_*.c: with the objects of that plugin)
 #     tests/component/*.c         ->  $(O)/tests/component/
+#     tests/bench/*.c             ->  $(O)/tests/bench/    (for `make bench`)
 #     tests/fuzz/fuzz_*.c         ->  $(O)/tests/fuzz/     (replays a corpus; `make fuzz` builds the searching kind)
 
 O       ?= build
@@ -74,6 +75,7 @@ MAIN_SRC    := $(wildcard agent/main.c)
 PLUGINS     := $(sort $(patsubst plugins/%/,%,$(dir $(wildcard plugins/*/*.c))))
 UNIT_SRC    := $(wildcard tests/unit/test_*.c tests/unit/*/test_*.c)
 COMPONENT_SRC := $(wildcard tests/component/*.c)
+BENCH_SRC   := $(wildcard tests/bench/*.c)
 FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c tests/fuzz/*/fuzz_*.c)
 
 obj          = $(patsubst %.c,$(O)/obj/%.o,$1)
@@ -146,6 +148,7 @@ $(call program,$1): $(call obj,$1 $2) $(if $(call plugin_of,$1),$(PLUGIN_OBJ_$(c
 endef
 $(foreach src,$(UNIT_SRC),$(eval $(call test_program,$(src),,$$(CUNIT_LDLIBS))))
 $(foreach src,$(COMPONENT_SRC),$(eval $(call test_program,$(src),,-ldl)))
+$(foreach src,$(BENCH_SRC),$(eval $(call test_program,$(src),,)))
 $(foreach src,$(FUZZ_SRC),$(eval $(call test_program,$(src),tests/fuzz/replay.c,)))
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
@@ -209,7 +212,7 @@ $(foreach src,$(FUZZ_SRC),$(eval $(call fuzzer,$(src))))
 
 bench: ## compares with restic, borg and zstd on the same input
 	$(again) deps-bench
-	$(again) all
+	$(again) all $(call program,$(BENCH_SRC))
 	@O=$(O) tests/bench/run
 demo: ## the main job on a real virtual machine and a real registry
 	$(again) deps

@@ -22,11 +22,10 @@ SIZES = [
     ("clone", "borg", 0.65),
 ]
 MEMORY = 128 * MIB
-PER_BLOCK_GROWTH = 1.25  # metadata a changed block, of a change of 1 % against one of a hundredth of it
 
 
 class Row:
-    """One bar. unit: "x" (a ratio), "MiB", "bytes" or "" (yes or no); bar None: reported, not judged."""
+    """One bar. unit: "x" (a ratio), "%", "MiB", "bytes" or "" (yes or no); bar None: reported, not judged."""
 
     def __init__(self, what, value, bar, unit, note=""):
         self.what = what
@@ -82,7 +81,8 @@ def table(rows):
     lines = [f"{'what':44} {'measured':>10} {'bar':>8}  {'':4}  from"]
     for row in rows:
         word = {True: "pass", False: "MISS", None: ""}[row.passed]
-        bar = "" if row.bar is None else f"{row.bar:.2f}" if row.unit == "x" else f"{row.bar:.0f}"
-        value = f"{row.value:.3f}" if row.unit == "x" else f"{row.value:.1f}" if row.unit == "MiB" else f"{row.value:.0f}"
+        bar = "" if row.bar is None else f"{row.bar:.2f}" if row.unit in ("x", "%") else f"{row.bar:.0f}"
+        digits = {"x": 3, "%": 3, "MiB": 1}.get(row.unit, 0)
+        value = f"{row.value:.{digits}f}"
         lines.append(f"{row.what:44} {value + ' ' + row.unit:>10} {bar:>8}  {word:4}  {row.note}")
     return "\n".join(lines)

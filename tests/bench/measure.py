@@ -16,8 +16,8 @@ class Sample:
         self.output = output
 
 
-def run(words, environment, log):
-    """Runs a program, with its standard error in the file `log`; any exit code but 0 ends the bench."""
+def run(words, environment, log, expected=(0,)):
+    """Runs a program, with its standard error in the file `log`; an exit code that is not expected ends the bench."""
     with open(log, "ab") as errors:
         start = time.monotonic()
         process = subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -26,7 +26,7 @@ def run(words, environment, log):
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode not in expected:
         raise RuntimeError(f"{' '.join(words)}: exit code {process.returncode}; see {log}")
     return Sample(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, output)
 
@@ -39,7 +39,7 @@ class Results:
 
     def add(self, name, tool, sample):
         self.samples.setdefault(name, {}).setdefault(tool, []).append(sample)
-        print(f"  {name:10} {tool:8} cpu {sample.cpu:7.2f} s  wall {sample.wall:7.2f} s  "
+        print(f"  {name:18} {tool:8} cpu {sample.cpu:7.2f} s  wall {sample.wall:7.2f} s  "
               f"peak {sample.memory / 2**20:6.1f} MiB", flush=True)
 
     def has(self, name, tool):

@@ -136,5 +136,10 @@ class Firn(Tool):
     def verify(self):
         return self.run(self.program, "-q", "check", "--read-data")
 
+    def generations(self):
+        """The ids of the first and the last snapshot of this repository."""
+        rows = json.loads(self.run(self.program, "-o", "json", "snapshots").output)
+        return [rows[0]["id"], rows[-1]["id"]]
+
     def show(self, snapshot="latest"):
         return json.loads(self.run(self.program, "-o", "json", "show", snapshot).output)
