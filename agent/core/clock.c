@@ -142,7 +142,10 @@ int clock_parse(const char *text, int64_t *out, struct firn_error **err)
     if (!take_date_time(&rest, &parts) || !take_fraction(&rest, &fraction) ||
         !take_offset(&rest, &offset) || *rest != '\0')
         return fail(err, FIRN_INVALID, "\"%.40s\" is no time like 2026-11-22T08:00:00Z", text);
-    *out = ((int64_t)timegm(&parts) - (int64_t)offset * 60) * 1000 + fraction;
+    int64_t time = ((int64_t)timegm(&parts) - (int64_t)offset * 60) * 1000 + fraction;
+    if (time < YEAR_ONE || time > YEAR_LAST) /* an offset leads out of what can be spelled in UTC */
+        return fail(err, FIRN_INVALID, "\"%.40s\" is not between the years 1 and 9999", text);
+    *out = time;
     return 0;
 }
 
