@@ -51,6 +51,16 @@ int frame_compress(struct compressor *compressor, struct frame *frame, struct fi
                                &frame->payload, &frame->payload_length, &frame->compressed, err);
 }
 
+/* The index outlives the pipeline: what it was told of the pack must not be found by the next capture. */
+void open_pack_abandon_take(struct pipeline *pipeline, struct open_pack *pack)
+{
+    if (pack == NULL)
+        return;
+    index_pack_abandon(pipeline->index, pack->number);
+    pack_writer_abort(pack->writer);
+    free(pack);
+}
+
 static int finish_pack(struct pipeline *pipeline, struct open_pack *pack, struct firn_error **err)
 {
     uint64_t stored = pack_writer_stored(pack->writer);
@@ -62,6 +72,8 @@ static int finish_pack(struct pipeline *pipeline, struct open_pack *pack, struct
         pipeline->statistics.packs++;
         pipeline->statistics.bytes_stored += stored;
         pthread_mutex_unlock(&pipeline->lock);
+    } else {
+        index_pack_abandon(pipeline->index, pack->number);
     }
     free(pack);
     return result;

@@ -404,6 +404,13 @@ void index_pack_end(struct index *index, uint32_t pack)
     pthread_mutex_unlock(&index->lock);
 }
 
+void index_pack_abandon(struct index *index, uint32_t pack)
+{
+    pthread_mutex_lock(&index->lock);
+    hot_pack_abandon(index->hot, pack);
+    pthread_mutex_unlock(&index->lock);
+}
+
 void index_statistics(struct index *index, struct index_statistics *out)
 {
     pthread_mutex_lock(&index->lock);

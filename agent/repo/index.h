@@ -62,6 +62,8 @@ void index_pack_add(struct index *index, uint32_t pack, enum format_chunk kind,
                     const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH]); /* ordinals count up */
 /* The pack is durable; from now on it may leave memory. */
 void index_pack_end(struct index *index, uint32_t pack);
+/* The pack was given up: its chunks are found no more. */
+void index_pack_abandon(struct index *index, uint32_t pack);
 
 struct index_statistics {
     uint64_t hooks;

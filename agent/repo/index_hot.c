@@ -255,6 +255,13 @@ void hot_pack_end(struct hot *hot, uint32_t number)
     link_newest(hot, place);
 }
 
+void hot_pack_abandon(struct hot *hot, uint32_t number)
+{
+    uint16_t place = place_of(hot, number);
+    link_newest(hot, place); /* as evict() expects it */
+    evict(hot, place);
+}
+
 const struct hot_chunk *hot_chunks(const struct hot *hot, uint32_t pack, uint32_t *count)
 {
     const struct hot_pack *found = &hot->packs[place_of(hot, pack)];

@@ -29,6 +29,8 @@ void hot_pack_begin(struct hot *hot, uint32_t pack);
 void hot_pack_add(struct hot *hot, uint32_t pack, enum format_chunk kind,
                   const uint8_t fingerprint[FORMAT_FINGERPRINT_LENGTH]);
 void hot_pack_end(struct hot *hot, uint32_t pack);
+/* Instead of hot_pack_end(): the pack and its chunks are gone. */
+void hot_pack_abandon(struct hot *hot, uint32_t pack);
 bool hot_has(const struct hot *hot, uint32_t pack);
 /* The chunks of a pack that is there. Borrowed until the next change. */
 const struct hot_chunk *hot_chunks(const struct hot *hot, uint32_t pack, uint32_t *count);

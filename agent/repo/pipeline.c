@@ -159,10 +159,8 @@ static void *packing_thread(void *argument)
             pipeline_fail_take(pipeline, error);
         pthread_mutex_lock(&pipeline->lock);
         /* A pack whose end was skipped is given up here, with its frames. */
-        if (frame->count == 0 && frame->pack != NULL) {
-            pack_writer_abort(frame->pack->writer);
-            free(steal(frame->pack));
-        }
+        if (frame->count == 0)
+            open_pack_abandon_take(pipeline, steal(frame->pack));
         pipeline->first_frame = frame->next;
         if (pipeline->first_frame == NULL)
             pipeline->last_frame = NULL;
@@ -270,9 +268,7 @@ void pipeline_free(struct pipeline *pipeline)
     if (pipeline == NULL)
         return;
     stop_threads(pipeline);
-    if (pipeline->pack != NULL)
-        pack_writer_abort(pipeline->pack->writer);
-    free(pipeline->pack);
+    open_pack_abandon_take(pipeline, pipeline->pack);
     for (size_t i = 0; i < pipeline->frame_count; i++) {
         free(pipeline->frames[i].gathered);
         free(pipeline->frames[i].packed);

@@ -116,6 +116,7 @@ void frame_queue(struct pipeline *pipeline,
                  struct frame *frame); /* hands it to the workers, or to packing */
 int frame_compress(struct compressor *compressor, struct frame *frame, struct firn_error **err);
 int frame_pack(struct pipeline *pipeline, struct frame *frame, struct firn_error **err);
-void frame_release(struct pipeline *pipeline, struct frame *frame); /* lock held */
+void open_pack_abandon_take(struct pipeline *pipeline, struct open_pack *pack); /* NULL is fine */
+void frame_release(struct pipeline *pipeline, struct frame *frame);             /* lock held */
 
 #endif
