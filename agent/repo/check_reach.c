@@ -68,37 +68,52 @@ static void mark(struct reach *reach, size_t snapshot, uint32_t pack, uint64_t c
     reach->needs[pack].class = class;
 }
 
-/* What the meta pack says in the clear must cover what its maps rely on, or a collector would
- * remove it: checked by comparing with the trailers of the packs that hold the runs. */
-static bool is_referenced(const struct pack_trailer *trailer, const uint8_t *id)
+static int by_id(const void *a, const void *b)
 {
-    for (uint32_t i = 0; i < trailer->reference_count; i++)
-        if (memcmp(trailer->references[i], id, FORMAT_ID_LENGTH) == 0)
-            return true;
-    return false;
+    return memcmp(a, b, FORMAT_ID_LENGTH);
 }
 
-static int check_references(struct reach *reach, const struct map *run, const uint8_t *bits,
+/* Takes the packs that this meta pack states out of the set. */
+static int take_stated(struct reach *reach, uint32_t meta_pack, uint8_t *set, uint32_t count,
+                       struct firn_error **err)
+{
+    const struct pack_trailer *trailer = NULL;
+    if (trailer_hold(reach->repo, meta_pack, &trailer, err) < 0)
+        return -1;
+    uint32_t stated = trailer->reference_count;
+    auto_free uint8_t *ids = mem_dup(trailer->references, (size_t)stated * FORMAT_ID_LENGTH);
+    trailer_release(reach->repo, trailer);
+    qsort(ids, stated, FORMAT_ID_LENGTH, by_id);
+    for (uint32_t pack = 0; pack < count; pack++) {
+        uint8_t id[FORMAT_ID_LENGTH];
+        if ((set[pack / 8] & 1u << pack % 8) == 0)
+            continue;
+        pack_table_id(reach->repo->packs, pack, id);
+        if (bsearch(id, ids, stated, FORMAT_ID_LENGTH, by_id) != NULL)
+            set[pack / 8] &= (uint8_t) ~(1u << pack % 8);
+    }
+    return 0;
+}
+
+/* What the meta packs of a run say in the clear must cover what its maps rely on (`set`, which is used up), or a collector
+ * would remove it. */
+static int check_references(struct reach *reach, const struct map *run, uint8_t *set,
                             uint32_t count, struct firn_error **err)
 {
+    const struct map_run *newest = &run->runs[0];
+    for (size_t i = 0; i < newest->span_count; i++) {
+        bool again = i > 0 && newest->spans[i].pack == newest->spans[i - 1].pack;
+        if (!again && take_stated(reach, newest->spans[i].pack, set, count, err) < 0)
+            return -1;
+    }
     for (uint32_t pack = 0; pack < count; pack++) {
-        if ((bits[pack / 8] & 1u << pack % 8) == 0)
+        if ((set[pack / 8] & 1u << pack % 8) == 0)
             continue;
         uint8_t id[FORMAT_ID_LENGTH];
-        pack_table_id(reach->repo->packs, pack, id);
-        bool found = false;
-        for (size_t i = 0; !found && i < run->runs[0].span_count; i++) {
-            const struct pack_trailer *trailer = NULL;
-            if (trailer_hold(reach->repo, run->runs[0].spans[i].pack, &trailer, err) < 0)
-                return -1;
-            found = is_referenced(trailer, id);
-            trailer_release(reach->repo, trailer);
-        }
         char name[PACK_NAME_LENGTH];
+        pack_table_id(reach->repo->packs, pack, id);
         pack_name(id, name);
-        if (!found)
-            return fail(err, FIRN_CORRUPT, "its map relies on %s, and no meta pack states that",
-                        name);
+        return fail(err, FIRN_CORRUPT, "its map relies on %s, and no meta pack states that", name);
     }
     return 0;
 }
