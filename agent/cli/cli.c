@@ -227,6 +227,8 @@ static int run(struct cli *cli, int argc, char *const *argv, struct firn_error *
         return -1;
     }
     const struct verb *verb = arguments_verb(cli->arguments);
+    if (verb == NULL && argument_flag(cli->arguments, "version"))
+        verb = &verb_version;
     if (verb == NULL && !argument_flag(cli->arguments, "help") && argc > 1)
         return usage(cli, err, "a verb is missing: `firn help` lists the verbs");
     if (verb == NULL)

@@ -68,6 +68,10 @@ const struct option options_global[] = {
      .letter = 'h',
      .type = OPTION_FLAG,
      .description = "explain the program or the verb"},
+    {.name = "version",
+     .letter = 'V',
+     .type = OPTION_FLAG,
+     .description = "the same as the verb version"},
     {0},
 };
 

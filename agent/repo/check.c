@@ -33,8 +33,9 @@ struct check {
     check_progress *progress;
     void *context;
     pthread_mutex_t lock;
-    uint32_t next;  /* pack number to look at next */
-    uint32_t packs; /* numbers below this exist */
+    uint32_t next;         /* pack number to look at next */
+    uint32_t packs;        /* numbers below this exist */
+    uint32_t due, to_read; /* packs not looked at yet, and how many of them will be read */
     uint64_t bytes_total, bytes_done;
     struct check_result *result;
     struct firn_error *error;
@@ -121,14 +122,7 @@ static int prove_data(struct prover *prover, const struct pack_trailer *trailer,
     return 0;
 }
 
-static bool chosen(unsigned percent)
-{
-    uint8_t die[2];
-    crypt_random(die, sizeof(die));
-    return (unsigned)(die[0] << 8 | die[1]) % 100 < percent;
-}
-
-static int prove_pack(struct prover *prover, uint32_t pack, struct firn_error **err)
+static int prove_pack(struct prover *prover, uint32_t pack, bool read, struct firn_error **err)
 {
     struct check *check = prover->check;
     uint8_t id[FORMAT_ID_LENGTH];
@@ -138,7 +132,7 @@ static int prove_pack(struct prover *prover, uint32_t pack, struct firn_error **
         return -1;
     int result = reach_prove(check->reach, pack, trailer, err);
     bool readable = trailer->class == FORMAT_META || check->repo->keyring.can_read;
-    if (result == 0 && readable && chosen(check->read_percent)) {
+    if (result == 0 && readable && read) {
         result = prove_data(prover, trailer, err);
         pthread_mutex_lock(&check->lock);
         check->result->packs_read++;
@@ -150,15 +144,40 @@ static int prove_pack(struct prover *prover, uint32_t pack, struct firn_error **
 
 /* ------------------------------------------------------------------------------------------------ workers */
 
+static bool is_due(const struct check *check, uint32_t pack)
+{
+    return pack_table_present(check->repo->packs, pack) || reach_needs(check->reach, pack);
+}
+
+/* How many packs there are to look at, and how many of them to read: at least one, if any share. */
+static void count_due(struct check *check)
+{
+    for (uint32_t pack = 0; pack < check->packs; pack++)
+        check->due += is_due(check, pack);
+    check->to_read = (uint32_t)(((uint64_t)check->due * check->read_percent + 99) / 100);
+}
+
+/* Whether to read the next pack: so many of those that are left, each as likely as the others. */
+static bool draw(struct check *check)
+{
+    uint32_t die = 0;
+    crypt_random(&die, sizeof(die));
+    bool drawn = die % check->due < check->to_read;
+    check->due--;
+    check->to_read -= drawn;
+    return drawn;
+}
+
 /* The next pack that is there, or that a snapshot relies on. */
-static bool take_pack(struct check *check, uint32_t *pack)
+static bool take_pack(struct check *check, uint32_t *pack, bool *read)
 {
     bool found = false;
     pthread_mutex_lock(&check->lock);
     while (!found && check->next < check->packs && check->error == NULL) {
         *pack = check->next++;
-        found = pack_table_present(check->repo->packs, *pack) || reach_needs(check->reach, *pack);
+        found = is_due(check, *pack);
     }
+    *read = found && draw(check);
     pthread_mutex_unlock(&check->lock);
     return found;
 }
@@ -181,8 +200,9 @@ static void *worker(void *argument)
     struct firn_error *error = NULL;
     int result = make_prover(check, &prover, &error);
     uint32_t pack = 0;
-    while (result == 0 && take_pack(check, &pack)) {
-        result = prove_pack(&prover, pack, &error);
+    bool read = false;
+    while (result == 0 && take_pack(check, &pack, &read)) {
+        result = prove_pack(&prover, pack, read, &error);
         if (error_code(error) == FIRN_CORRUPT || error_code(error) == FIRN_NOTFOUND) {
             report(check, pack, error);
             error_clear(&error);
@@ -257,6 +277,7 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
     check.reach = reach;
     check.packs = pack_table_count(repo->packs);
     count_unused(&check);
+    count_due(&check);
     pthread_mutex_init(&check.lock, NULL);
     unsigned workers =
         options->workers == 0 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : options->workers;
