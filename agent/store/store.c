@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include "local.h"
+#include "s3.h"
 
 #include "core/error.h"
 #include "core/mem.h"
@@ -15,8 +16,7 @@ static int open_with(store_opener *opener, const char *location, struct store **
                      struct firn_error **err)
 {
     if (strncmp(location, "s3://", 5) == 0)
-        return fail(err, FIRN_INVALID, "%s: s3:// repositories are not supported by this version",
-                    location);
+        return s3_open(location, out, err);
     const char *path = location;
     if (strncmp(location, "file://", 7) == 0) {
         path = location + 7;
@@ -25,7 +25,8 @@ static int open_with(store_opener *opener, const char *location, struct store **
                         "%s: file:// is followed by an absolute path, as in file:///srv/backup",
                         location);
     } else if (strstr(location, "://") != NULL) {
-        return fail(err, FIRN_INVALID, "%s: a repository is a directory, or file:///PATH",
+        return fail(err, FIRN_INVALID,
+                    "%s: a repository is a directory, file:///PATH, or s3://HOST/BUCKET/PREFIX",
                     location);
     }
     if (path[0] == '\0')

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "s3.h"
+
+#include "core/buf.h"
+#include "core/error.h"
+#include "core/mem.h"
+#include "net/http.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <libxml/parser.h>
+
+#define COMPARE_MOST (16u << 20) /* objects that are put whole are small */
+
+/* ------------------------------------------------------------------------------------------------ stat, get, remove */
+
+static int s3_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err)
+{
+    struct s3_request request = {.method = "HEAD", .name = name};
+    auto_answer struct s3_answer answer = {.response = NULL};
+    if (s3_exchange((struct s3 *)store, &request, &answer, err) < 0)
+        return wrap(err, "look up %s", name);
+    const char *text = http_header(answer.response, "content-length");
+    char *end = NULL;
+    errno = 0;
+    *length = text == NULL ? 0 : strtoull(text, &end, 10);
+    if (text == NULL || !isdigit((unsigned char)*text) || *end != '\0' || errno != 0)
+        return fail(err, FIRN_CORRUPT, "look up %s: the server does not tell its length", name);
+    return 0;
+}
+
+/* A server that ignores the range sends the object from its beginning. */
+static int check_part(const struct s3_request *request, const struct s3_answer *answer,
+                      uint64_t offset, struct firn_error **err)
+{
+    const char *range = http_header(answer->response, "content-range");
+    auto_free char *begin = mem_printf("bytes %llu-", (unsigned long long)offset);
+    bool whole = answer->response->status == 200 && offset == 0;
+    bool part = answer->response->status == 206 && range != NULL &&
+                strncasecmp(range, begin, strlen(begin)) == 0;
+    if (!whole && !part)
+        return fail(err, FIRN_CORRUPT, "the server sent another part than the one asked for");
+    if (answer->received != request->into_length)
+        return fail(err, FIRN_CORRUPT, "it ends at byte %llu, %zu bytes early",
+                    (unsigned long long)offset + answer->received,
+                    request->into_length - answer->received);
+    return 0;
+}
+
+static int s3_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
+                  struct firn_error **err)
+{
+    uint64_t there;
+    if (length == 0)
+        return s3_stat(store, name, &there, err);
+    auto_free char *range = mem_printf("bytes=%llu-%llu", (unsigned long long)offset,
+                                       (unsigned long long)(offset + length - 1));
+    struct firn_header header = {.name = "range", .value = range};
+    struct s3_request request = {
+        .method = "GET", .name = name, .header = &header, .into = data, .into_length = length};
+    auto_answer struct s3_answer answer = {.response = NULL};
+    if (s3_exchange((struct s3 *)store, &request, &answer, err) < 0 ||
+        check_part(&request, &answer, offset, err) < 0)
+        return wrap(err, "read %s", name);
+    return 0;
+}
+
+/* S3 does not tell whether there was anything to delete, so it is looked up first. */
+static int s3_remove(struct store *store, const char *name, struct firn_error **err)
+{
+    uint64_t length;
+    if (s3_stat(store, name, &length, err) < 0)
+        return -1;
+    struct s3_request request = {.method = "DELETE", .name = name};
+    auto_answer struct s3_answer answer = {.response = NULL};
+    if (s3_exchange((struct s3 *)store, &request, &answer, err) < 0)
+        return wrap(err, "remove %s", name);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------ put */
+
+static bool holds(struct store *store, const char *name, const void *data, size_t length)
+{
+    uint64_t there = 0;
+    if (length > COMPARE_MOST || s3_stat(store, name, &there, NULL) < 0 || there != length)
+        return false;
+    auto_free void *own = mem_alloc(length + 1);
+    return s3_get(store, name, 0, own, length, NULL) == 0 && memcmp(own, data, length) == 0;
+}
+
+static int put_new(struct s3 *s3, const char *name, const void *data, size_t length,
+                   struct firn_error **err)
+{
+    static const struct firn_header unless_there = {.name = "if-none-match", .value = "*"};
+    char payload[SIGV4_HASH_LENGTH];
+    if (sigv4_hash(length == 0 ? "" : data, length, payload, err) < 0)
+        return -1;
+    bool conditional = !atomic_load(&s3->unconditional);
+    struct s3_request request = {
+        .method = "PUT",
+        .name = name,
+        .header = conditional ? &unless_there : NULL,
+        .body = length == 0 ? "" : data,
+        .body_length = length,
+        .payload = payload,
+    };
+    auto_answer struct s3_answer answer = {.response = NULL};
+    auto_error struct firn_error *why = NULL;
+    if (s3_exchange(s3, &request, &answer, &why) == 0)
+        return 0;
+    if (conditional && strcmp(answer.fault.code, "NotImplemented") == 0) {
+        atomic_store(&s3->unconditional, true);
+        return put_new(s3, name, data, length, err);
+    }
+    /* It may be the one of a try whose answer was lost. */
+    if (error_code(why) == FIRN_CONFLICT && answer.repeated && holds(&s3->base, name, data, length))
+        return 0;
+    if (err != NULL)
+        *err = steal(why);
+    return wrap(err, "write %s", name);
+}
+
+/* Looked up first, because some servers ignore the condition of a PUT. */
+static int s3_put(struct store *store, const char *name, const void *data, size_t length,
+                  struct firn_error **err)
+{
+    uint64_t there;
+    auto_error struct firn_error *why = NULL;
+    if (s3_stat(store, name, &there, &why) == 0)
+        return fail(err, FIRN_CONFLICT, "%s is already in %s", name, store->location);
+    if (error_code(why) == FIRN_NOTFOUND)
+        return put_new((struct s3 *)store, name, data, length, err);
+    if (err != NULL)
+        *err = steal(why);
+    return -1;
+}
+
+/* ------------------------------------------------------------------------------------------------ list */
+
+static int fetch_page(struct s3 *s3, const char *prefix, const char *token, const char *most,
+                      struct s3_answer *answer, struct firn_error **err)
+{
+    struct sigv4_parameter query[] = {
+        {"list-type", "2"}, {"encoding-type", "url"},      {"prefix", prefix},
+        {"max-keys", most}, {"continuation-token", token},
+    };
+    struct s3_request request = {
+        .method = "GET",
+        .query = query,
+        .query_count = array_length(query) - (token == NULL ? 1 : 0),
+    };
+    return s3_exchange(s3, &request, answer, err);
+}
+
+static int list_from(struct s3 *s3, const char *prefix, store_list_callback *each, void *context,
+                     struct firn_error **err)
+{
+    auto_free char *whole = mem_printf("%s%s", s3->location.prefix, prefix);
+    auto_free char *token = NULL;
+    do {
+        auto_answer struct s3_answer answer = {.response = NULL};
+        auto_free char *before = steal(token);
+        if (fetch_page(s3, whole, before, "1000", &answer, err) < 0)
+            return wrap(err, "list %s", whole);
+        if (s3_xml_page(answer.response->body, answer.response->body_length, s3->location.prefix,
+                        each, context, &token, err) < 0)
+            return -1;
+        if (token != NULL && before != NULL && strcmp(token, before) == 0)
+            return fail(err, FIRN_CORRUPT, "the server's listing of %s goes in circles", whole);
+    } while (token != NULL);
+    return 0;
+}
+
+struct listing {
+    const char *prefix;
+    store_list_callback *each;
+    void *context;
+};
+
+/* The server was asked for the prefix; a wrong one must not be taken. */
+static int take_entry(void *context, const struct store_entry *entry, struct firn_error **err)
+{
+    const struct listing *listing = context;
+    if (strncmp(entry->name, listing->prefix, strlen(listing->prefix)) != 0)
+        return 0;
+    return listing->each(listing->context, entry, err);
+}
+
+static int s3_list(struct store *store, const char *prefix, store_list_callback *each,
+                   void *context, struct firn_error **err)
+{
+    struct listing listing = {.prefix = prefix, .each = each, .context = context};
+    return list_from((struct s3 *)store, prefix, take_entry, &listing, err);
+}
+
+/* ------------------------------------------------------------------------------------------------ open */
+
+static void s3_close(struct store *store)
+{
+    struct s3 *s3 = (struct s3 *)store;
+    http_client_free(s3->http);
+    credentials_wipe(&s3->credentials);
+    s3_location_free(&s3->location);
+    pthread_mutex_destroy(&s3->mutex);
+    free(s3->region);
+    free(s3->base.location);
+    free(s3);
+}
+
+static const struct store_operations s3_operations = {
+    .put = s3_put,
+    .writer_open = s3_writer_open,
+    .get = s3_get,
+    .stat = s3_stat,
+    .list = s3_list,
+    .remove = s3_remove,
+    .close = s3_close,
+};
+
+static int start(struct s3 *s3, const char *location, struct firn_error **err)
+{
+    if (s3_location_parse(location, &s3->location, err) < 0 ||
+        credentials_load(s3->location.profile, &s3->credentials, err) < 0)
+        return -1;
+    const char *region = s3->location.region;
+    region = region != NULL ? region : s3->credentials.region;
+    s3->region = mem_strdup(region != NULL ? region : "us-east-1");
+    s3->http = http_client_new("firn/" FIRN_VERSION);
+    auto_answer struct s3_answer answer = {.response = NULL};
+    return fetch_page(s3, s3->location.prefix, NULL, "1", &answer, err);
+}
+
+int s3_open(const char *location, struct store **out, struct firn_error **err)
+{
+    xmlInitParser(); /* threads come later */
+    struct s3 *s3 = mem_zalloc(sizeof(*s3));
+    s3->base.operations = &s3_operations;
+    s3->base.location = mem_dup(location, strcspn(location, "?"));
+    pthread_mutex_init(&s3->mutex, NULL);
+    if (start(s3, location, err) < 0) {
+        s3_close(&s3->base);
+        return wrap(err, "open the repository");
+    }
+    *out = &s3->base;
+    return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "s3_xml.h"
+
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/mem.h"
+#include "core/utf8.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <limits.h>
+
+static void free_document(xmlDocPtr *document)
+{
+    if (*document != NULL)
+        xmlFreeDoc(*document);
+}
+#define auto_document __attribute__((cleanup(free_document)))
+
+/* Its root, if that is called `name`; NULL else. Entities are refused with the DTD that would define them. */
+static xmlNodePtr parse(const char *body, size_t length, const char *name, xmlDocPtr *out)
+{
+    if (body == NULL || length == 0 || length > INT_MAX)
+        return NULL;
+    *out = xmlReadMemory(body, (int)length, NULL, NULL,
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    if (*out == NULL || xmlGetIntSubset(*out) != NULL)
+        return NULL;
+    xmlNodePtr root = xmlDocGetRootElement(*out);
+    return root != NULL && strcmp((const char *)root->name, name) == 0 ? root : NULL;
+}
+
+static bool is_element(xmlNodePtr node, const char *name)
+{
+    return node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
+}
+
+/* The text of the child element `name` as a new string; NULL if there is none. */
+static char *child_text(xmlNodePtr node, const char *name)
+{
+    for (xmlNodePtr child = node->children; child != NULL; child = child->next) {
+        if (!is_element(child, name))
+            continue;
+        xmlChar *text = xmlNodeGetContent(child);
+        char *copy = mem_strdup((const char *)text);
+        xmlFree(text);
+        return copy;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ errors */
+
+static void copy_text(xmlNodePtr node, const char *name, char *out, size_t size)
+{
+    auto_free char *text = child_text(node, name);
+    out[0] = '\0';
+    if (text == NULL || !utf8_is_printable(text))
+        return;
+    size_t length = 0, step;
+    while (text[length] != '\0' &&
+           (step = utf8_character(text + length, strlen(text + length))) > 0 &&
+           length + step < size)
+        length += step;
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
+
+void s3_xml_fault(const char *body, size_t length, struct s3_fault *out)
+{
+    auto_document xmlDocPtr document = NULL;
+    *out = (struct s3_fault){.code = ""};
+    xmlNodePtr root = parse(body, length, "Error", &document);
+    if (root == NULL)
+        return;
+    copy_text(root, "Code", out->code, sizeof(out->code));
+    copy_text(root, "Message", out->message, sizeof(out->message));
+    copy_text(root, "Region", out->region, sizeof(out->region));
+}
+
+/* ------------------------------------------------------------------------------------------------ listings */
+
+static int corrupt(const char *what, struct firn_error **err)
+{
+    return fail(err, FIRN_CORRUPT, "the server's listing is damaged: %s", what);
+}
+
+/* Percent-decodes in place. A key with a NUL in it ends there, and is then no valid name or another's: refused. */
+static bool decode(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at != '\0'; at++) {
+        uint8_t byte = (uint8_t)*at;
+        if (*at == '%') {
+            char digits[3] = {at[1], at[1] == '\0' ? '\0' : at[2], '\0'};
+            if (!hex_decode(digits, &byte, 1) || byte == 0)
+                return false;
+            at += 2;
+        }
+        *to++ = (char)byte;
+    }
+    *to = '\0';
+    return true;
+}
+
+static int parse_number(const char *text, uint64_t *out)
+{
+    char *end = NULL;
+    if (text == NULL || !isdigit((unsigned char)*text))
+        return -1;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0' && *out <= INT64_MAX ? 0 : -1;
+}
+
+struct page {
+    bool encoded; /* keys are percent-encoded */
+    const char *prefix;
+    store_list_callback *each;
+    void *context;
+};
+
+static int take_entry(const struct page *page, xmlNodePtr node, struct firn_error **err)
+{
+    auto_free char *key = child_text(node, "Key");
+    auto_free char *size = child_text(node, "Size");
+    auto_free char *modified = child_text(node, "LastModified");
+    struct store_entry entry = {.name = NULL};
+    if (key == NULL)
+        return corrupt("an entry has no key", err);
+    size_t skip = strlen(page->prefix);
+    if ((page->encoded && !decode(key)) || strncmp(key, page->prefix, skip) != 0 ||
+        !store_name_valid(key + skip))
+        return 0;
+    entry.name = key + skip;
+    if (parse_number(size, &entry.length) < 0)
+        return corrupt("an entry has no size", err);
+    if (modified == NULL || clock_parse(modified, &entry.modified, NULL) < 0)
+        return corrupt("an entry has no time", err);
+    return page->each(page->context, &entry, err);
+}
+
+static int take_next(xmlNodePtr root, char **next, struct firn_error **err)
+{
+    auto_free char *truncated = child_text(root, "IsTruncated");
+    *next = NULL;
+    if (truncated == NULL)
+        return corrupt("it does not say whether it is complete", err);
+    if (strcmp(truncated, "true") != 0)
+        return 0;
+    *next = child_text(root, "NextContinuationToken");
+    if (*next != NULL && (*next)[0] != '\0')
+        return 0;
+    free(steal(*next));
+    return corrupt("it goes on, and does not say where", err);
+}
+
+int s3_xml_page(const char *body, size_t length, const char *prefix, store_list_callback *each,
+                void *context, char **next, struct firn_error **err)
+{
+    auto_document xmlDocPtr document = NULL;
+    xmlNodePtr root = parse(body, length, "ListBucketResult", &document);
+    *next = NULL;
+    if (root == NULL)
+        return corrupt("it is no ListBucketResult", err);
+    auto_free char *encoding = child_text(root, "EncodingType");
+    struct page page = {.prefix = prefix, .each = each, .context = context};
+    page.encoded = encoding != NULL && strcmp(encoding, "url") == 0;
+    for (xmlNodePtr child = root->children; child != NULL; child = child->next)
+        if (is_element(child, "Contents") && take_entry(&page, child, err) < 0)
+            return -1;
+    return take_next(root, next, err);
+}
