@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A TLS proxy in front of the lab's S3 that breaks things: proxy.py PORT_FILE
+
+PUT /.faults takes lines "METHOD COUNT FAULT [ARGUMENT]": the next COUNT requests of that METHOD (or "*") suffer it.
+
+    status CODE    answered CODE without asking the server; 503 says SlowDown
+    status-after   asked for 429 with Retry-After: 1
+    cut BYTES      the connection is cut after so many bytes of the answer's body
+    reset BYTES    the connection is reset after so many bytes of the request's body
+    lose           the server is asked, and its answer thrown away
+    slow RATE      bytes a second of request and answer
+    longer         an answer longer than it should be
+
+GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, …}.
+"""
+import http.client
+import json
+import os
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BACKEND = os.environ["LAB_S3"]
+TRUST = ssl.create_default_context(cafile=os.environ["LAB_S3_CA"])
+LOCK = threading.Lock()
+FAULTS = []
+COUNTS = {}
+
+
+def next_fault(method):
+    with LOCK:
+        COUNTS[method] = COUNTS.get(method, 0) + 1
+        for fault in FAULTS:
+            if fault[0] in (method, "*") and fault[1] > 0:
+                fault[1] -= 1
+                return fault[2], int(fault[3]) if len(fault) > 3 else 0
+    return "", 0
+
+
+def count_bytes(method, number):
+    with LOCK:
+        COUNTS[method + " bytes"] = COUNTS.get(method + " bytes", 0) + number
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, text, *arguments):
+        sys.stderr.write(text % arguments + "\n")
+        sys.stderr.flush()
+
+    def answer(self, status, body, *headers):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def control(self):
+        global FAULTS, COUNTS
+        if self.command == "PUT":
+            lines = self.rfile.read(int(self.headers["Content-Length"])).decode().splitlines()
+            with LOCK:
+                FAULTS = [[method, int(count), *rest] for method, count, *rest in map(str.split, filter(None, lines))]
+            return self.answer(200, b"")
+        with LOCK:
+            body, COUNTS = json.dumps(COUNTS).encode(), {}
+        return self.answer(200, body)
+
+    def reset(self):
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.socket.close(self.connection)
+
+    def read_body(self, fault, argument):
+        left = int(self.headers.get("Content-Length", 0))
+        body = bytearray()
+        while left:
+            piece = self.rfile.read(min(left, 1 << 16))
+            if not piece:
+                return None
+            body += piece
+            left -= len(piece)
+            if fault == "reset" and len(body) >= argument:
+                return None
+            if fault == "slow":
+                time.sleep(len(piece) / argument)
+        return bytes(body)
+
+    def forward(self, body):
+        backend = http.client.HTTPSConnection(BACKEND, context=TRUST, timeout=60)
+        backend.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in self.headers.items():
+            backend.putheader(name, value)
+        backend.endheaders(body or None)
+        return backend.getresponse()
+
+    def relay(self, reply, fault, argument):
+        content = reply.read()
+        length = reply.getheader("Content-Length", str(len(content)))
+        self.send_response(reply.status)
+        for name, value in reply.getheaders():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
+                self.send_header(name, value)
+        if fault == "longer":
+            content += b"more"
+            length = str(len(content))
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        if fault == "cut":
+            content = content[:argument]
+            self.close_connection = True
+        count_bytes(self.command, len(content))
+        step = 1 << 16
+        for begin in range(0, len(content), step):
+            self.wfile.write(content[begin:begin + step])
+            if fault == "slow":
+                time.sleep(step / argument)
+
+    def handle_one(self):
+        if self.path.startswith("/."):
+            return self.control()
+        fault, argument = next_fault(self.command)
+        body = self.read_body(fault, argument)
+        if body is None:
+            return self.reset()
+        count_bytes(self.command, len(body))
+        if fault == "status":
+            code = {503: "SlowDown", 500: "InternalError"}.get(argument, "Lab")
+            return self.answer(argument, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+        if fault == "status-after":
+            return self.answer(429, b"", ("Retry-After", "1"))
+        try:
+            reply = self.forward(body)
+        except OSError:
+            return self.reset()
+        if fault == "lose":
+            reply.read()
+            return self.reset()
+        return self.relay(reply, fault, argument)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_one
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def finish_request(self, request, client_address):
+        request.settimeout(120)
+        request.do_handshake()
+        super().finish_request(request, client_address)
+
+    def handle_error(self, request, client_address):
+        sys.stderr.write(f"{sys.exc_info()[1]!r}\n")
+
+
+def main(port_file):
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["LAB_S3_CERTIFICATE"], os.environ["LAB_S3_CERTIFICATE_KEY"])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    with open(port_file + ".part", "w") as file:
+        file.write(str(server.server_address[1]))
+    os.rename(port_file + ".part", port_file)
+    server.serve_forever()
+
+
+main(sys.argv[1])
