@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared by the tests of faults: a repository in the test's own directory, and ways to say what is expected."""
 
+import atexit
 import hashlib
 import json
 import os
@@ -100,6 +101,7 @@ def serve(where, *arguments):
     if os.path.exists(where):
         os.unlink(where)
     server = subprocess.Popen(["nbdkit", "-f", "-U", where, *arguments], stderr=subprocess.DEVNULL)
+    atexit.register(server.kill)
     for _ in range(200):
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(where) == 0:
