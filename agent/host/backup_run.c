@@ -104,15 +104,32 @@ static int latest_of_item(struct repo *repo, const char *item, struct snapshot *
     return 0;
 }
 
+/* What is missing of the latest would be missing of all that build on it: then it is no parent. */
+static int latest_whole(struct repo *repo, const char *item, struct snapshot **out,
+                        struct firn_error **err)
+{
+    auto_error struct firn_error *why = NULL;
+    if (latest_of_item(repo, item, out, err) < 0)
+        return -1;
+    if (*out == NULL || snapshot_check_whole(repo, *out, &why) == 0)
+        return 0;
+    snapshot_free(steal(*out));
+    if (error_code(why) != FIRN_CORRUPT)
+        return fail(err, error_code(why), "%s", error_message(why));
+    log_warning("everything is taken anew, without a parent: %s", error_message(why));
+    return 0;
+}
+
 static int choose_parent(struct repo *repo, const struct backup_request *request, const char *item,
                          struct snapshot **out, struct firn_error **err)
 {
     *out = NULL;
     if (request->parent == NULL)
-        return latest_of_item(repo, item, out, err);
+        return latest_whole(repo, item, out, err);
     if (strcmp(request->parent, "none") == 0)
         return 0;
-    if (snapshot_resolve(repo, request->parent, out, err) < 0)
+    if (snapshot_resolve(repo, request->parent, out, err) < 0 ||
+        snapshot_check_whole(repo, *out, err) < 0)
         return wrap(err, "parent");
     const char *colon = strchr(item, ':');
     if (strncmp((*out)->item, item, (size_t)(colon - item) + 1) != 0)

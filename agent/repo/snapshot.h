@@ -78,6 +78,10 @@ void snapshot_list_free(struct snapshot **snapshots, size_t count);
  * names the candidates of an ambiguous prefix. */
 int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out,
                      struct firn_error **err);
+/* CORRUPT, naming it, if a pack that the snapshot relies on is missing, or what states that is damaged. Reads no contents and
+ * no maps: cheap enough for every parent. The repository's packs were listed. */
+int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
+                         struct firn_error **err);
 int snapshot_remove(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct firn_error **err);
 /* The packs that a stored snapshot states in the clear: needs no key. *out: count ids in a row, free() it. */
 int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a snapshot can be built on. Costs the trailers of its meta packs, whatever the size of its maps: what they state to
+ * rely on must be there.
+ */
+#include "core/buf.h"
+#include "core/error.h"
+#include "pack.h"
+#include "repo.h"
+#include "snapshot.h"
+#include "store/store.h"
+#include "trailer_cache.h"
+
+/* A pack that was not there when packs were listed may be of a writer that was faster. */
+static int check_pack(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
+                      struct firn_error **err)
+{
+    uint32_t number = 0;
+    uint64_t length = 0;
+    char name[PACK_NAME_LENGTH];
+    if (pack_table_number(repo->packs, id, &number, err) < 0)
+        return -1;
+    if (pack_table_present(repo->packs, number))
+        return 0;
+    pack_name(id, name);
+    auto_error struct firn_error *why = NULL;
+    if (store_stat(repo->store, name, &length, &why) == 0) {
+        pack_table_set_present(repo->packs, number);
+        return 0;
+    }
+    if (error_code(why) == FIRN_NOTFOUND)
+        return fail(err, FIRN_CORRUPT, "%s is missing", name);
+    return fail(err, error_code(why), "%s", error_message(why));
+}
+
+static int check_meta_pack(struct repo *repo, uint32_t pack, struct firn_error **err)
+{
+    const struct pack_trailer *trailer = NULL;
+    if (trailer_hold(repo, pack, &trailer, err) < 0)
+        return -1;
+    int result = 0;
+    for (uint32_t i = 0; result == 0 && i < trailer->reference_count; i++)
+        result = check_pack(repo, trailer->references[i], err);
+    trailer_release(repo, trailer);
+    return result;
+}
+
+int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
+                         struct firn_error **err)
+{
+    uint32_t last = PACK_NONE; /* the spans of a run mostly lie in one pack */
+    for (size_t i = 0; i < snapshot->object_count; i++) {
+        const struct map *map = &snapshot->objects[i].map;
+        for (size_t j = 0; j < map->run_count; j++) {
+            for (size_t k = 0; k < map->runs[j].span_count; k++) {
+                uint32_t pack = map->runs[j].spans[k].pack;
+                if (pack != last && check_meta_pack(repo, pack, err) < 0)
+                    return wrap(err, "snapshot %.12s", snapshot->id_text);
+                last = pack;
+            }
+        }
+    }
+    return 0;
+}
