@@ -251,6 +251,36 @@ static int with_plugin(struct run *run, const char *item, struct firn_error **er
     return result;
 }
 
+/* Whether a capture failed because the maps of the parent that was chosen for it are damaged. */
+static bool parent_is_to_blame(const struct run *run, const struct firn_error *why)
+{
+    auto_error struct firn_error *damage = NULL;
+    return error_code(why) == FIRN_CORRUPT && run->parent != NULL && run->request->parent == NULL &&
+           run->request->changed == NULL &&
+           snapshot_check_maps(run->context->repo, run->parent, &damage) < 0 &&
+           error_code(damage) == FIRN_CORRUPT;
+}
+
+static int run_capture(struct run *run, const char *item, struct snapshot **snapshot,
+                       struct firn_error **err)
+{
+    struct firn_error *why = NULL;
+    int result = with_plugin(run, item, &why);
+    if (result < 0 && parent_is_to_blame(run, why)) {
+        log_warning("everything is taken anew, without a parent: %s", error_message(why));
+        error_clear(&why);
+        snapshot_free(*snapshot);
+        *snapshot = begin_snapshot(run->request, item, NULL);
+        run->snapshot = *snapshot;
+        run->parent = NULL;
+        result = with_plugin(run, item, &why);
+    }
+    if (result < 0 && err != NULL)
+        *err = steal(why);
+    error_clear(&why);
+    return result;
+}
+
 int backup_run(const struct backup_context *context, const struct backup_request *request,
                struct snapshot **out, struct firn_error **err)
 {
@@ -271,7 +301,7 @@ int backup_run(const struct backup_context *context, const struct backup_request
     run.parent = parent;
     run.snapshot = snapshot;
     log_context(request->run_id, item);
-    int result = with_plugin(&run, item, err);
+    int result = run_capture(&run, item, &snapshot, err);
     log_context(NULL, NULL);
     if (result == 0)
         *out = steal(snapshot);

@@ -82,6 +82,9 @@ int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out,
  * no maps: cheap enough for every parent. The repository's packs were listed. */
 int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
                          struct firn_error **err);
+/* The same for its maps, all of which are read. */
+int snapshot_check_maps(struct repo *repo, const struct snapshot *snapshot,
+                        struct firn_error **err);
 int snapshot_remove(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct firn_error **err);
 /* The packs that a stored snapshot states in the clear: needs no key. *out: count ids in a row, free() it. */
 int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],

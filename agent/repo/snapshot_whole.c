@@ -4,7 +4,9 @@
  * rely on must be there.
  */
 #include "core/buf.h"
+#include "core/cancel.h"
 #include "core/error.h"
+#include "map_cursor.h"
 #include "pack.h"
 #include "repo.h"
 #include "snapshot.h"
@@ -60,5 +62,24 @@ int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
             }
         }
     }
+    return 0;
+}
+
+static int walk_map(struct repo *repo, const struct map *map, struct firn_error **err)
+{
+    struct map_cursor *cursor = NULL;
+    struct map_extent extent;
+    int more = map_cursor_open(repo, map, 0, &cursor, err) < 0 ? -1 : 1;
+    while (more > 0)
+        more = cancel_check(err) < 0 ? -1 : map_cursor_next(cursor, &extent, err);
+    map_cursor_free(cursor);
+    return more;
+}
+
+int snapshot_check_maps(struct repo *repo, const struct snapshot *snapshot, struct firn_error **err)
+{
+    for (size_t i = 0; i < snapshot->object_count; i++)
+        if (walk_map(repo, &snapshot->objects[i].map, err) < 0)
+            return wrap(err, "snapshot %.12s", snapshot->id_text);
     return 0;
 }
