@@ -327,6 +327,13 @@ static void packs_being_written(void)
     CU_ASSERT(finds(index, FORMAT_CHUNK_BLOCK, 777777, &pack, &ordinal) && pack == number + 1);
     index_pack_end(index, number);
     CU_ASSERT_EQUAL(count_found(index, 0, PER_PACK), PER_PACK);
+    index_pack_begin(index, number + 2);
+    fingerprint_of(888888, fingerprint);
+    index_pack_add(index, number + 2, FORMAT_CHUNK_BLOCK, fingerprint);
+    index_pack_abandon(index, number + 2);
+    CU_ASSERT_FALSE(finds(index, FORMAT_CHUNK_BLOCK, 888888, &pack, &ordinal));
+    CU_ASSERT(finds(index, FORMAT_CHUNK_BLOCK, 777777, &pack, &ordinal) && pack == number + 1);
+    CU_ASSERT_EQUAL(count_found(index, 0, PER_PACK), PER_PACK);
     index_close(index);
 
     fixture_reopen(&fixture);
