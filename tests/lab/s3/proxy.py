@@ -11,6 +11,8 @@ PUT /.faults takes lines "METHOD COUNT FAULT [ARGUMENT]": the next COUNT request
     lose           the server is asked, and its answer thrown away
     slow RATE      bytes a second of request and answer
     longer         an answer longer than it should be
+    wait MS        the server is asked that much later
+    region         refused until it is signed for the region "elsewhere"
 
 GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, …}.
 """
@@ -134,10 +136,14 @@ class Handler(BaseHTTPRequestHandler):
             return self.reset()
         count_bytes(self.command, len(body))
         if fault == "status":
-            code = {503: "SlowDown", 500: "InternalError"}.get(argument, "Lab")
+            code = {500: "InternalError", 501: "NotImplemented", 503: "SlowDown"}.get(argument, "Lab")
             return self.answer(argument, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
         if fault == "status-after":
             return self.answer(429, b"", ("Retry-After", "1"))
+        if fault == "region" and "/elsewhere/s3/" not in self.headers["Authorization"]:
+            return self.answer(400, b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>elsewhere</Region></Error>")
+        if fault == "wait":
+            time.sleep(argument / 1000)
         try:
             reply = self.forward(body)
         except OSError:
