@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs programs and measures each as a whole: the process and all children that it waited for."""
+import errno
 import os
 import statistics
 import subprocess
@@ -63,6 +64,23 @@ def settle(paths):
         with open(path, "rb", buffering=0) as file:
             while file.read(1 << 22):
                 pass
+
+
+def bytes_of_data(path):
+    """What of a sparse file is allocated, without the file system's own tree of its extents."""
+    total = end = 0
+    length = os.path.getsize(path)
+    with open(path, "rb") as file:
+        while end < length:
+            try:
+                start = os.lseek(file.fileno(), end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    break
+                raise
+            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            total += end - start
+    return total
 
 
 def bytes_of_files(folder):
