@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two threads take extents and write them. An extent's frontier says what was handed out before it; what is really written
+ * A few threads take extents and write them. An extent's frontier says what was handed out before it; what is really written
  * ends at the first extent that some thread still holds:
  *
  *     offset 0 ──────────────written──────────────▶│ held by A │  written  │ held by B │   frontier
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#define WRITERS          2u
+#define WRITERS          6u
 #define PAGE             4096u
 #define CHECKPOINT_EVERY 3 /* seconds */
 
