@@ -75,7 +75,8 @@ static int take(struct repo *repo, const struct buf *object, struct buf *text)
         return -1;
     auto_json struct json_object *json = snapshot_body_write(repo, snapshot);
     json_write(text, json);
-    auto_json struct json_object *shown = snapshot_to_json(snapshot);
+    struct json_object *shown = snapshot_to_json(snapshot);
+    json_free(&shown);
     snapshot_free(snapshot);
     return 0;
 }
