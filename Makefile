@@ -162,22 +162,22 @@ deps: ## installs what building and testing need (Debian; root, when something i
 deps-bench: ## installs the programs that the bench compares with
 	@tests/lab/deps tests/lab/packages.txt tests/bench/packages.txt
 
-check: ## everything that a laptop can check; T=NAME: one test
+check: ## everything that a laptop can check; T=NAME: only those
 	$(again) deps
 	$(again) WERROR=1 tests
 	$(if $(T),,$(again) check-clang)
 	@O=$(O) tests/run $(T)
 check-clang: ## builds with clang, warnings are errors
 	$(again)/clang CC=clang WERROR=1 tests
-check-asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer; T=NAME: one test
+check-asan: ## the tests with AddressSanitizer and UndefinedBehaviorSanitizer; T=NAME: only those
 	$(again) deps
 	$(again)/asan SANITIZE=address,undefined tests
 	@O=$(O)/asan tests/run --dynamic $(T)
-check-tsan: ## the tests with ThreadSanitizer; T=NAME: one test
+check-tsan: ## the tests with ThreadSanitizer; T=NAME: only those
 	$(again) deps
 	$(again)/tsan SANITIZE=thread tests
 	@O=$(O)/tsan tests/run --dynamic $(T)
-check-valgrind: ## the tests under valgrind; T=NAME: one test
+check-valgrind: ## the tests under valgrind; T=NAME: only those
 	$(again) deps
 	$(again) tests
 	@O=$(O) tests/run --dynamic --valgrind $(T)
@@ -196,7 +196,7 @@ coverage: ## branch coverage of agent/repo
 
 # The searching fuzzers: libFuzzer over objects of their own, each for FUZZ_TIME seconds from its corpus.
 FUZZ_O := $(O)/fuzz
-fuzz: ## runs every fuzzer for FUZZ_TIME=60 seconds; T=NAME: one
+fuzz: ## runs every fuzzer for FUZZ_TIME=60 seconds; T=NAME: only those
 	$(again) deps
 	$(again)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzzers
 	@O=$(O)/fuzz FUZZ_TIME=$(FUZZ_TIME) tests/fuzz/run $(T)
