@@ -20,7 +20,7 @@ static int read_text(struct store *store, char text[CONFIG_MOST], size_t *length
                      struct firn_error **err)
 {
     uint64_t stored = 0;
-    if (store_stat(store, CONFIG_NAME, &stored, err) < 0) {
+    if (store_stat(store, CONFIG_NAME, &stored, NULL, err) < 0) {
         if (err != NULL && error_code(*err) == FIRN_NOTFOUND) {
             error_clear(err);
             return fail(err, FIRN_NOTFOUND, "there is no repository in %s (firn init makes one)",

@@ -83,7 +83,7 @@ static int read_slot(struct store *store, const char *name, struct slot *out,
                      struct firn_error **err)
 {
     uint64_t length = 0;
-    if (store_stat(store, name, &length, err) < 0)
+    if (store_stat(store, name, &length, NULL, err) < 0)
         return -1;
     if (length > SLOT_MOST)
         return fail(err, FIRN_CORRUPT, "the key slot %s is damaged: it is too long", name);

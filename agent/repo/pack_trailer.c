@@ -208,7 +208,7 @@ static int read_parts(struct repo *repo, struct ending *ending, const uint8_t *i
                       struct pack_trailer *trailer, struct firn_error **err)
 {
     struct pack_tail tail;
-    if (store_stat(repo->store, ending->name, &ending->pack_length, err) < 0)
+    if (store_stat(repo->store, ending->name, &ending->pack_length, NULL, err) < 0)
         return -1;
     if (ending->pack_length < PACK_HEADER_LENGTH + PACK_END_LENGTH + CRYPT_OVERHEAD)
         return fail(err, FIRN_CORRUPT, "%s: only %llu bytes long", ending->name,

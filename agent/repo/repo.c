@@ -39,7 +39,7 @@ static int refuse_repository(struct store *store, struct firn_error **err)
 {
     uint64_t length;
     auto_error struct firn_error *why = NULL;
-    if (store_stat(store, "config", &length, &why) == 0)
+    if (store_stat(store, "config", &length, NULL, &why) == 0)
         return fail(err, FIRN_CONFLICT, "there is a repository in %s already",
                     store_location(store));
     if (error_code(why) != FIRN_NOTFOUND)

@@ -254,7 +254,7 @@ static int open_body(struct repo *repo, const struct parts *parts, const struct 
 static int fetch(struct repo *repo, const char *name, struct buf *bytes, struct firn_error **err)
 {
     uint64_t length = 0;
-    if (store_stat(repo->store, name, &length, err) < 0)
+    if (store_stat(repo->store, name, &length, NULL, err) < 0)
         return -1;
     if (length < FIXED_LENGTH || length > SNAPSHOT_MAX)
         return fail(err, FIRN_CORRUPT, "it has %llu bytes", (unsigned long long)length);

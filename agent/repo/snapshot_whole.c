@@ -26,7 +26,7 @@ static int check_pack(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
         return 0;
     pack_name(id, name);
     auto_error struct firn_error *why = NULL;
-    if (store_stat(repo->store, name, &length, &why) == 0) {
+    if (store_stat(repo->store, name, &length, NULL, &why) == 0) {
         pack_table_set_present(repo->packs, number);
         return 0;
     }

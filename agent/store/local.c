@@ -106,7 +106,12 @@ int local_parent_make(const struct local *local, const char *name, const char **
 
 /* ----------------------------------------------------------------------------------------------------------- stat, remove */
 
-static int local_stat(struct store *store, const char *name, uint64_t *length,
+int64_t local_modified(const struct stat *status)
+{
+    return (int64_t)status->st_mtim.tv_sec * 1000 + status->st_mtim.tv_nsec / 1000000;
+}
+
+static int local_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
                       struct firn_error **err)
 {
     struct local *local = (struct local *)store;
@@ -120,6 +125,7 @@ static int local_stat(struct store *store, const char *name, uint64_t *length,
         return local_failed(local, "look up", name, err);
     }
     *length = (uint64_t)status.st_size;
+    *modified = local_modified(&status);
     return 0;
 }
 
@@ -158,7 +164,7 @@ static int list_entry(const struct listing *listing, int directory, const char *
         struct store_entry entry = {
             .name = buf_text(name),
             .length = (uint64_t)status.st_size,
-            .modified = (int64_t)status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000,
+            .modified = local_modified(&status),
         };
         return listing->each(listing->context, &entry, err);
     }
@@ -255,6 +261,7 @@ static const struct store_operations local_operations = {
     .stat = local_stat,
     .list = local_list,
     .remove = local_remove,
+    .now = local_now,
     .close = local_close,
 };
 

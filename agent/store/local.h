@@ -10,6 +10,9 @@
  *
  *     write an unnamed file (O_TMPFILE) → fsync → linkat (refuses a taken name) → fsync of the directory
  *
+ * What is put in one piece bears a time far ahead until its name is there, and then the present: so its time never is before
+ * the moment from which it could be seen, however long its writer was stopped in between.
+ *
  * So a crash leaves the whole object or nothing. Where unnamed files do not exist, a file in .tmp takes their place; what a
  * killed writer leaves there is swept by the next store_open(), which sees that nobody holds its lock.
  *
@@ -70,6 +73,12 @@ int local_writer_open(struct store *store, const char *name, struct store_writer
                       struct firn_error **err);
 /* Removes what killed writers left in DIR/.tmp. Never fails: what cannot be removed stays. */
 void local_writer_sweep(const struct local *local);
+
+/* The file system's time now, from a file that is made for it and has no name. */
+int local_now(struct store *store, int64_t *now, struct firn_error **err);
+struct stat;
+/* When the file was written, in ms since 1970. */
+int64_t local_modified(const struct stat *status);
 
 int local_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
               struct firn_error **err);

@@ -14,7 +14,8 @@
 
 /* ------------------------------------------------------------------------------------------------ stat, get, remove */
 
-static int s3_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err)
+static int s3_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
+                   struct firn_error **err)
 {
     struct s3_request request = {.method = "HEAD", .name = name};
     auto_answer struct s3_answer answer = {.response = NULL};
@@ -26,6 +27,10 @@ static int s3_stat(struct store *store, const char *name, uint64_t *length, stru
     *length = text == NULL ? 0 : strtoull(text, &end, 10);
     if (text == NULL || !isdigit((unsigned char)*text) || *end != '\0' || errno != 0)
         return fail(err, FIRN_CORRUPT, "look up %s: the server does not tell its length", name);
+    *modified = s3_header_time(answer.response, "last-modified");
+    if (*modified == 0)
+        return fail(err, FIRN_CORRUPT, "look up %s: the server does not tell when it was put",
+                    name);
     return 0;
 }
 
@@ -52,7 +57,7 @@ static int s3_get(struct store *store, const char *name, uint64_t offset, void *
 {
     uint64_t there;
     if (length == 0)
-        return s3_stat(store, name, &there, err);
+        return store_stat(store, name, &there, NULL, err);
     auto_free char *range = mem_printf("bytes=%llu-%llu", (unsigned long long)offset,
                                        (unsigned long long)(offset + length - 1));
     struct firn_header header = {.name = "range", .value = range};
@@ -69,7 +74,7 @@ static int s3_get(struct store *store, const char *name, uint64_t offset, void *
 static int s3_remove(struct store *store, const char *name, struct firn_error **err)
 {
     uint64_t length;
-    if (s3_stat(store, name, &length, err) < 0)
+    if (store_stat(store, name, &length, NULL, err) < 0)
         return -1;
     struct s3_request request = {.method = "DELETE", .name = name};
     auto_answer struct s3_answer answer = {.response = NULL};
@@ -83,7 +88,7 @@ static int s3_remove(struct store *store, const char *name, struct firn_error **
 static bool holds(struct store *store, const char *name, const void *data, size_t length)
 {
     uint64_t there = 0;
-    if (length > COMPARE_MOST || s3_stat(store, name, &there, NULL) < 0 || there != length)
+    if (length > COMPARE_MOST || store_stat(store, name, &there, NULL, NULL) < 0 || there != length)
         return false;
     auto_free void *own = mem_alloc(length + 1);
     return s3_get(store, name, 0, own, length, NULL) == 0 && memcmp(own, data, length) == 0;
@@ -127,7 +132,7 @@ static int s3_put(struct store *store, const char *name, const void *data, size_
 {
     uint64_t there;
     auto_error struct firn_error *why = NULL;
-    if (s3_stat(store, name, &there, &why) == 0)
+    if (store_stat(store, name, &there, NULL, &why) == 0)
         return fail(err, FIRN_CONFLICT, "%s is already in %s", name, store->location);
     if (error_code(why) == FIRN_NOTFOUND)
         return put_new((struct s3 *)store, name, data, length, err);
@@ -151,6 +156,19 @@ static int fetch_page(struct s3 *s3, const char *prefix, const char *token, cons
         .query_count = array_length(query) - (token == NULL ? 1 : 0),
     };
     return s3_exchange(s3, &request, answer, err);
+}
+
+/* By the date of an answer, which is in whole seconds. */
+static int s3_now(struct store *store, int64_t *now, struct firn_error **err)
+{
+    struct s3 *s3 = (struct s3 *)store;
+    auto_answer struct s3_answer answer = {.response = NULL};
+    if (fetch_page(s3, s3->location.prefix, NULL, "1", &answer, err) < 0)
+        return wrap(err, "ask %s for its time", s3->location.server);
+    *now = s3_header_time(answer.response, "date");
+    if (*now == 0)
+        return fail(err, FIRN_CORRUPT, "%s does not tell its time", s3->location.server);
+    return 0;
 }
 
 static int list_from(struct s3 *s3, const char *prefix, store_list_callback *each, void *context,
@@ -215,6 +233,7 @@ static const struct store_operations s3_operations = {
     .stat = s3_stat,
     .list = s3_list,
     .remove = s3_remove,
+    .now = s3_now,
     .close = s3_close,
 };
 

@@ -62,6 +62,8 @@ int s3_open(const char *location, struct store **out, struct firn_error **err);
 /* One request until it succeeds, signed anew for each try. 0: answered with 2xx. Errors as in store.h. */
 int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answer *answer,
                 struct firn_error **err);
+/* A header that holds a time, in ms since 1970; 0 if there is none. */
+int64_t s3_header_time(const struct firn_http_response *response, const char *name);
 void s3_answer_free(struct s3_answer *answer);
 #define auto_answer __attribute__((cleanup(s3_answer_free)))
 

@@ -143,10 +143,9 @@ static int send_request(struct attempt *attempt, struct firn_error **err)
 
 /* ------------------------------------------------------------------------------------------------ what can be put right */
 
-/* The time of the answer, or 0. */
-static int64_t server_time(const struct firn_http_response *response)
+int64_t s3_header_time(const struct firn_http_response *response, const char *name)
 {
-    const char *date = http_header(response, "date");
+    const char *date = http_header(response, name);
     time_t seconds = date == NULL ? -1 : curl_getdate(date, NULL);
     return seconds <= 0 ? 0 : (int64_t)seconds * 1000;
 }
@@ -154,7 +153,7 @@ static int64_t server_time(const struct firn_http_response *response)
 /* A HEAD has no body that would name the reason, so that the clock is looked at after every 403. */
 static bool correct_clock(struct attempt *attempt, const struct firn_http_response *response)
 {
-    int64_t theirs = server_time(response);
+    int64_t theirs = s3_header_time(response, "date");
     if (response->status != 403 || theirs == 0)
         return false;
     int64_t off = theirs - attempt->signed_at;

@@ -132,11 +132,19 @@ int store_get(struct store *store, const char *name, uint64_t offset, void *data
     return store->operations->get(store, name, offset, data, length, err);
 }
 
-int store_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err)
+int store_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
+               struct firn_error **err)
 {
+    int64_t ignored;
     if (check_name(name, err) < 0)
         return -1;
-    return store->operations->stat(store, name, length, err);
+    return store->operations->stat(store, name, length, modified == NULL ? &ignored : modified,
+                                   err);
+}
+
+int store_now(struct store *store, int64_t *now, struct firn_error **err)
+{
+    return store->operations->now(store, now, err);
 }
 
 int store_list(struct store *store, const char *prefix, store_list_callback *each, void *context,

@@ -28,7 +28,9 @@ struct store_writer;
 struct store_entry {
     const char *name; /* borrowed for the call */
     uint64_t length;
-    int64_t modified; /* ms since 1970, the server's or file system's clock */
+    /* ms since 1970, the store's clock (the server's, the file system's): when the object was put. What store_put() put had its
+     * name no later than this; until the put has returned it may say a time far ahead. */
+    int64_t modified;
 };
 typedef int store_list_callback(void *context, const struct store_entry *entry,
                                 struct firn_error **err);
@@ -40,10 +42,12 @@ struct store_operations {
                        struct firn_error **err);
     int (*get)(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
                struct firn_error **err);
-    int (*stat)(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
+    int (*stat)(struct store *store, const char *name, uint64_t *length, int64_t *modified,
+                struct firn_error **err);
     int (*list)(struct store *store, const char *prefix, store_list_callback *each, void *context,
                 struct firn_error **err);
     int (*remove)(struct store *store, const char *name, struct firn_error **err);
+    int (*now)(struct store *store, int64_t *now, struct firn_error **err);
     void (*close)(struct store *store);
 };
 
@@ -79,13 +83,18 @@ void store_writer_abort(struct store_writer *writer); /* nothing stays; frees it
 /* Exactly length bytes at offset into data. data aligned to 4096 lets the local store read around the page cache. */
 int store_get(struct store *store, const char *name, uint64_t offset, void *data, size_t length,
               struct firn_error **err);
-int store_stat(struct store *store, const char *name, uint64_t *length, struct firn_error **err);
+/* modified (as in store_entry) may be NULL. */
+int store_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
+               struct firn_error **err);
 /* Every object whose name begins with prefix (which is "" or ends in '/'), in no order. A
  * callback's -1 stops it. What is not named or made like an object (a link, a pipe, a foreign file)
  * is left out. */
 int store_list(struct store *store, const char *prefix, store_list_callback *each, void *context,
                struct firn_error **err);
 int store_remove(struct store *store, const char *name, struct firn_error **err);
+/* What `modified` of an object that is put now would say: the clock by which the store's times are compared, whatever this
+ * machine's says. A directory must be writable for it: DENIED. */
+int store_now(struct store *store, int64_t *now, struct firn_error **err);
 const char *store_location(const struct store *store);
 
 #define STORE_NAME_MAX 255u

@@ -66,13 +66,22 @@ static int memory_get(struct store *store, const char *name, uint64_t offset, vo
     return 0;
 }
 
-static int memory_stat(struct store *store, const char *name, uint64_t *length,
+static int memory_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
                        struct firn_error **err)
 {
     const struct memory_object *object = memory_find(store, name);
     if (object == NULL)
         return fail(err, FIRN_NOTFOUND, "%s", name);
     *length = object->length;
+    *modified = 1;
+    return 0;
+}
+
+static int memory_now(struct store *store, int64_t *now, struct firn_error **err)
+{
+    (void)store;
+    (void)err;
+    *now = 1;
     return 0;
 }
 
@@ -82,7 +91,7 @@ static int memory_list(struct store *store, const char *prefix, store_list_callb
     struct memory_store *memory = (struct memory_store *)store;
     for (size_t i = 0; i < MEMORY_OBJECTS; i++) {
         const struct memory_object *object = &memory->objects[i];
-        struct store_entry entry = {.name = object->name, .length = object->length};
+        struct store_entry entry = {.name = object->name, .length = object->length, .modified = 1};
         if (object->name != NULL && strncmp(object->name, prefix, strlen(prefix)) == 0 &&
             each(context, &entry, err) < 0)
             return -1;
@@ -157,6 +166,7 @@ static const struct store_operations memory_operations = {
     .stat = memory_stat,
     .list = memory_list,
     .remove = memory_remove,
+    .now = memory_now,
     .close = memory_close,
 };
 

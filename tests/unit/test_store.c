@@ -46,7 +46,7 @@ static void names(void)
         expect_error(FIRN_INVALID, store_put(store, wrong[i], "x", 1, err));
         expect_error(FIRN_INVALID, store_writer_open(store, wrong[i], &writer, err));
         expect_error(FIRN_INVALID, store_get(store, wrong[i], 0, &byte, 1, err));
-        expect_error(FIRN_INVALID, store_stat(store, wrong[i], &length, err));
+        expect_error(FIRN_INVALID, store_stat(store, wrong[i], &length, NULL, err));
         expect_error(FIRN_INVALID, store_remove(store, wrong[i], err));
     }
     char longest[258];
@@ -71,7 +71,7 @@ static void put_get_stat_remove(void)
     int64_t before = clock_now();
     expect_ok(store_put(store, "packs/3f/one", "hello", 5, err));
     expect_ok(store_put(store, "empty", NULL, 0, err));
-    expect_ok(store_stat(store, "packs/3f/one", &length, err));
+    expect_ok(store_stat(store, "packs/3f/one", &length, NULL, err));
     CU_ASSERT_EQUAL(length, 5);
     expect_ok(store_get(store, "packs/3f/one", 1, data, 3, err));
     CU_ASSERT(memcmp(data, "ell", 3) == 0);
@@ -91,9 +91,31 @@ static void put_get_stat_remove(void)
     expect_error(FIRN_NOTFOUND, store_remove(store, "packs/3f/one", err));
     expect_error(FIRN_NOTFOUND, store_get(store, "packs/3f/one", 0, data, 1, err));
     expect_error(FIRN_NOTFOUND, store_get(store, "no/such/object", 0, data, 1, err));
-    expect_error(FIRN_NOTFOUND, store_stat(store, "packs/3f/one", &length, err));
+    expect_error(FIRN_NOTFOUND, store_stat(store, "packs/3f/one", &length, NULL, err));
     CU_ASSERT_EQUAL(inventory_of(store, "packs/").count, 0);
     CU_ASSERT_EQUAL(inventory_of(store, "nothing/here/").count, 0);
+    done(store);
+}
+
+/* Times of objects and store_now() are of one clock: that of the file system. */
+static void times(void)
+{
+    struct store *store = fresh();
+    int64_t before = 0, put = 0, after = 0;
+    uint64_t length = 0;
+    struct store_writer *writer = NULL;
+    expect_ok(store_now(store, &before, err));
+    expect_ok(store_put(store, "snapshots/one", "hello", 5, err));
+    expect_ok(store_stat(store, "snapshots/one", &length, &put, err));
+    expect_ok(store_now(store, &after, err));
+    CU_ASSERT(before > 0 && before <= put && put <= after);
+    expect_ok(store_writer_open(store, "packs/one", &writer, err));
+    expect_ok(store_write(writer, "hello", 5, err));
+    expect_ok(store_writer_finish(writer, err));
+    expect_ok(store_stat(store, "packs/one", &length, &put, err));
+    CU_ASSERT(after <= put);
+    CU_ASSERT_EQUAL(inventory_of(store, "").count, 2);
+    CU_ASSERT_EQUAL(files_in(store_location(store)), 2);
     done(store);
 }
 
@@ -245,7 +267,7 @@ static void links_and_pipes_are_refused(void)
     expect_error(FIRN_CORRUPT, store_get(store, "packs/pipe", 0, &byte, 1, err));
     expect_error(FIRN_CORRUPT, store_get(store, "tree/good", 0, &byte, 1, err));
     expect_error(FIRN_CORRUPT, store_get(store, "packs", 0, &byte, 1, err));
-    expect_error(FIRN_CORRUPT, store_stat(store, "packs/link", &length, err));
+    expect_error(FIRN_CORRUPT, store_stat(store, "packs/link", &length, NULL, err));
     expect_error(FIRN_CORRUPT, store_put(store, "tree/new", "x", 1, err));
     expect_error(FIRN_CONFLICT, store_put(store, "packs/link", "x", 1, err));
     struct inventory inventory = inventory_of(store, "");
@@ -277,6 +299,7 @@ int main(void)
         {"locations", locations},
         {"names", names},
         {"put, get, stat, remove", put_get_stat_remove},
+        {"times", times},
         {"modes", modes},
         {"large objects", large},
         {"abort leaves nothing", abort_leaves_nothing},

@@ -64,7 +64,7 @@ static void vanished_directory(void)
     remove_tree(store_location(store));
     expect_error(FIRN_RETRY, store_put(store, "packs/two", "x", 1, err));
     expect_error(FIRN_RETRY, store_get(store, "packs/one", 0, &byte, 1, err));
-    expect_error(FIRN_RETRY, store_stat(store, "packs/one", &length, err));
+    expect_error(FIRN_RETRY, store_stat(store, "packs/one", &length, NULL, err));
     expect_error(FIRN_RETRY, store_list(store, "packs/", take_inventory, NULL, err));
     expect_error(FIRN_RETRY, store_list(store, "", take_inventory, NULL, err));
     expect_error(FIRN_RETRY, store_remove(store, "packs/one", err));
