@@ -70,6 +70,8 @@ int cli_open(struct cli *cli, struct firn_error **err)
             cli->status = EXIT_NO_REPOSITORY;
         return -1;
     }
+    auto_free char *cache = cli_cache_directory(cli);
+    repo_set_cache(cli->repo, cache);
     return unlock(cli, err);
 }
 

@@ -48,7 +48,8 @@ const struct option options_global[] = {
      .type = OPTION_PATH,
      .value = "DIR",
      .environment = "FIRN_CACHE_DIR",
-     .description = "where the deduplication index is cached ($XDG_CACHE_HOME/firn)"},
+     .description =
+         "where the deduplication index and snapshots are cached ($XDG_CACHE_HOME/firn)"},
     {.name = "no-cache", .type = OPTION_FLAG, .description = "neither read nor write a cache"},
     {.name = "config",
      .type = OPTION_PATH,

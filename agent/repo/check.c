@@ -260,6 +260,7 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
               struct firn_error **err)
 {
     *result = (struct check_result){0};
+    repo_set_cache(repo, NULL); /* a copy proves nothing */
     struct check check = {.repo = repo,
                           .read_percent = options->read_percent,
                           .finding = finding,

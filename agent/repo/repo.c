@@ -4,6 +4,7 @@
 #include "config.h"
 #include "crypt.h"
 #include "meta.h"
+#include "snapshot_cache.h"
 #include "trailer_cache.h"
 
 #include "core/buf.h"
@@ -100,12 +101,19 @@ int repo_unlock(struct repo *repo, const struct key_credential *credential, stru
     return 0;
 }
 
+void repo_set_cache(struct repo *repo, const char *directory)
+{
+    snapshot_cache_free(repo->snapshots);
+    repo->snapshots = directory == NULL ? NULL : snapshot_cache_new(directory, repo->id_text);
+}
+
 void repo_close(struct repo *repo)
 {
     if (repo == NULL)
         return;
     meta_shelf_free(repo->meta); /* its reader holds trailers */
     trailer_cache_free(repo->trailers);
+    snapshot_cache_free(repo->snapshots);
     keyring_wipe(&repo->keyring);
     pack_table_free(repo->packs);
     free(repo);

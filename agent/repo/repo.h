@@ -25,8 +25,9 @@ struct repo {
     bool unlocked;
     char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
     struct pack_table *packs;
-    struct trailer_cache *trailers; /* trailer_cache.h */
-    struct meta_shelf *meta;        /* meta.h: the meta packs that this process is writing */
+    struct trailer_cache *trailers;   /* trailer_cache.h */
+    struct meta_shelf *meta;          /* meta.h: the meta packs that this process is writing */
+    struct snapshot_cache *snapshots; /* snapshot_cache.h; NULL: none */
 };
 
 /* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves
@@ -38,6 +39,8 @@ int repo_open(struct store *store, struct repo **out, struct firn_error **err);
 /* Opens the keyring. DENIED: wrong key. */
 int repo_unlock(struct repo *repo, const struct key_credential *credential,
                 struct firn_error **err);
+/* Keeps copies of snapshots below that directory from now on; NULL: uses none any more. */
+void repo_set_cache(struct repo *repo, const char *directory);
 void repo_close(struct repo *repo); /* wipes keys; NULL is fine; the store stays open */
 
 #endif

@@ -16,14 +16,14 @@
 #include "crypt.h"
 #include "repo.h"
 #include "snapshot_body.h"
+#include "snapshot_cache.h"
 #include "store/store.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 
 #define MAGIC        "FIRNSNAP"
-#define FIXED_LENGTH 208u /* before the references */
-#define SNAPSHOT_MAX (256u * 1024u * 1024u)
+#define FIXED_LENGTH 208u                  /* before the references */
 #define NAME_LENGTH  (10 + FORMAT_ID_TEXT) /* "snapshots/…" */
 
 static void snapshot_name(const uint8_t id[FORMAT_ID_LENGTH], char out[NAME_LENGTH])
@@ -187,6 +187,7 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
     if (encode(repo, snapshot, &bytes, err) < 0 ||
         store_put(repo->store, name, bytes.data, bytes.length, err) < 0)
         return wrap(err, "write the snapshot");
+    snapshot_cache_put(repo->snapshots, snapshot->id, bytes.data, bytes.length);
     return 0;
 }
 
@@ -251,11 +252,11 @@ static int open_body(struct repo *repo, const struct parts *parts, const struct 
     return result < 0 ? -1 : compress_undo(body, length, true, parts->raw, text, err);
 }
 
-static int fetch(struct repo *repo, const char *name, struct buf *bytes, struct firn_error **err)
+int snapshot_fetch(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint64_t length,
+                   struct buf *bytes, struct firn_error **err)
 {
-    uint64_t length = 0;
-    if (store_stat(repo->store, name, &length, NULL, err) < 0)
-        return -1;
+    char name[NAME_LENGTH];
+    snapshot_name(id, name);
     if (length < FIXED_LENGTH || length > SNAPSHOT_MAX)
         return fail(err, FIRN_CORRUPT, "it has %llu bytes", (unsigned long long)length);
     auto_free void *data = NULL;
@@ -266,15 +267,13 @@ static int fetch(struct repo *repo, const char *name, struct buf *bytes, struct 
     return buf_check(bytes, "snapshot", err);
 }
 
-static int read_snapshot(struct repo *repo, const char *name, struct snapshot *snapshot,
-                         struct firn_error **err)
+static int decode(struct repo *repo, const struct buf *bytes, struct snapshot *snapshot,
+                  struct firn_error **err)
 {
-    auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
     auto_buf struct buf text = buf_new(SNAPSHOT_MAX);
     struct parts parts;
-    if (fetch(repo, name, &bytes, err) < 0 ||
-        take_apart(repo, snapshot->id, &bytes, &parts, err) < 0 ||
-        open_body(repo, &parts, &bytes, &text, err) < 0)
+    if (take_apart(repo, snapshot->id, bytes, &parts, err) < 0 ||
+        open_body(repo, &parts, bytes, &text, err) < 0)
         return -1;
     auto_json struct json_object *json = NULL;
     if (json_parse(text.data, text.length, "body", &json, err) == 0 &&
@@ -285,19 +284,38 @@ static int read_snapshot(struct repo *repo, const char *name, struct snapshot *s
     return -1;
 }
 
+int snapshot_decode(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], const struct buf *bytes,
+                    struct snapshot **out, struct firn_error **err)
+{
+    struct snapshot *snapshot = snapshot_new(NULL);
+    memcpy(snapshot->id, id, FORMAT_ID_LENGTH);
+    hex_encode(id, FORMAT_ID_LENGTH, snapshot->id_text);
+    if (decode(repo, bytes, snapshot, err) < 0) {
+        snapshot_free(snapshot);
+        return -1;
+    }
+    *out = snapshot;
+    return 0;
+}
+
+/* An object whose length nobody told. */
+static int look_up(struct repo *repo, const char *name, const uint8_t id[FORMAT_ID_LENGTH],
+                   struct buf *bytes, struct firn_error **err)
+{
+    uint64_t length = 0;
+    return store_stat(repo->store, name, &length, NULL, err) < 0
+               ? -1
+               : snapshot_fetch(repo, id, length, bytes, err);
+}
+
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
                   struct firn_error **err)
 {
     char name[NAME_LENGTH];
     snapshot_name(id, name);
-    struct snapshot *snapshot = snapshot_new(NULL);
-    memcpy(snapshot->id, id, FORMAT_ID_LENGTH);
-    hex_encode(id, FORMAT_ID_LENGTH, snapshot->id_text);
-    if (read_snapshot(repo, name, snapshot, err) < 0) {
-        snapshot_free(snapshot);
+    auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
+    if (look_up(repo, name, id, &bytes, err) < 0 || snapshot_decode(repo, id, &bytes, out, err) < 0)
         return wrap(err, "%s", name);
-    }
-    *out = snapshot;
     return 0;
 }
 
@@ -308,7 +326,7 @@ int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
     snapshot_name(id, name);
     auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
     struct parts parts;
-    if (fetch(repo, name, &bytes, err) < 0 || take_apart(repo, id, &bytes, &parts, err) < 0)
+    if (look_up(repo, name, id, &bytes, err) < 0 || take_apart(repo, id, &bytes, &parts, err) < 0)
         return wrap(err, "%s", name);
     *count = parts.reference_count;
     *out = mem_dup(parts.references, (size_t)parts.reference_count * FORMAT_ID_LENGTH);

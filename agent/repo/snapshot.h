@@ -15,9 +15,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct firn_error;
 struct json_object;
 struct repo;
+
+#define SNAPSHOT_MAX (256u * 1024u * 1024u) /* bytes of its object, and of its body */
 
 struct snapshot_object {
     enum firn_object_kind kind;
@@ -67,7 +70,13 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
 /* By id. NOTFOUND, CORRUPT. */
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
                   struct firn_error **err);
-/* All snapshots, oldest first. One that cannot be read is passed to `damaged` (may be NULL: then it is an error). */
+/* The two halves of reading one that was listed with its length: the object's bytes, appended; and what they say (CORRUPT). */
+int snapshot_fetch(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint64_t length,
+                   struct buf *bytes, struct firn_error **err);
+int snapshot_decode(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], const struct buf *bytes,
+                    struct snapshot **out, struct firn_error **err);
+/* All snapshots, oldest first. One that cannot be read is passed to `damaged` (may be NULL: then it is an error). What the
+ * repository's cache holds is not read from the store. */
 typedef void snapshot_damaged(void *context, const char *name, const struct firn_error *why);
 /* For callers that look for the others: passes over damaged ones without a word. */
 void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why);

@@ -25,6 +25,19 @@ whole() { # everything in the repository is sound
     expect 0 "$firn" check --read-data -o json
     json '.findings == [] or .findings == 0 or (.findings | length) == 0'
 }
+# A proxy in front of the server, at $proxy, which does harm as it is told and counts.
+proxy_up() {
+    python3 "$lab/s3/proxy.py" port 2> proxy.log &
+    proxy_pid=$!
+    trap 'kill "$proxy_pid"; "$lab/lab" down' EXIT
+    for ((i = 0; i < 100; i++)); do
+        [ ! -e port ] || break
+        sleep 0.1
+    done
+    proxy=localhost:$(cat port)
+}
+# What was asked since the last time, as JSON, in out.
+proxy_counts() { curl -sf --cacert "$LAB_S3_CA" "https://$proxy/.counts" > out; cat out; echo; }
 begun=$(date +%s%N)
 chapter() {
     local elapsed=$((($(date +%s%N) - begun) / 1000000))
