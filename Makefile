@@ -54,7 +54,7 @@ DEFINES  := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFIRN_VERSION='"$(VERSION)"' -
 
 # pkg-config runs when a recipe first needs it, and once: never before `deps` has installed it.
 once = $(eval $1 := $(shell $2))$($1)
-LIBS       := libcurl json-c libzstd yaml-0.1 libcrypto libisal libxml-2.0
+LIBS       := libcurl json-c libzstd yaml-0.1 libcrypto libisal libxml-2.0 libmicrohttpd
 CORE_LIBS  := json-c yaml-0.1
 LIBS_CFLAGS    = $(call once,LIBS_CFLAGS,$(PKG_CONFIG) --cflags $(LIBS))
 LIBS_LDLIBS    = $(call once,LIBS_LDLIBS,$(PKG_CONFIG) --libs $(LIBS))
