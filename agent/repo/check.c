@@ -282,6 +282,8 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
     pthread_mutex_init(&check.lock, NULL);
     unsigned workers =
         options->workers == 0 ? (unsigned)sysconf(_SC_NPROCESSORS_ONLN) : options->workers;
+    if (workers < store_manner(repo->store)->readers)
+        workers = store_manner(repo->store)->readers;
     int status = run_workers(&check, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
     pthread_mutex_destroy(&check.lock);
     error_clear(&check.error);

@@ -61,36 +61,17 @@ void open_pack_abandon_take(struct pipeline *pipeline, struct open_pack *pack)
     free(pack);
 }
 
-static int finish_pack(struct pipeline *pipeline, struct open_pack *pack, struct firn_error **err)
-{
-    uint64_t stored = pack_writer_stored(pack->writer);
-    int result = pack_writer_finish(steal(pack->writer), NULL, 0, err);
-    if (result == 0) {
-        pack_table_set_present(pipeline->repo->packs, pack->number);
-        index_pack_end(pipeline->index, pack->number);
-        pthread_mutex_lock(&pipeline->lock);
-        pipeline->statistics.packs++;
-        pipeline->statistics.bytes_stored += stored;
-        pthread_mutex_unlock(&pipeline->lock);
-    } else {
-        index_pack_abandon(pipeline->index, pack->number);
-    }
-    free(pack);
-    return result;
-}
-
 int frame_pack(struct pipeline *pipeline, struct frame *frame, struct firn_error **err)
 {
     struct open_pack *pack = frame->pack;
     if (pack == NULL) {
-        pthread_mutex_lock(&pipeline->lock);
-        pipeline->finished = true;
-        pthread_cond_broadcast(&pipeline->space);
-        pthread_mutex_unlock(&pipeline->lock);
+        finish_all(pipeline);
         return 0;
     }
-    if (frame->count == 0)
-        return finish_pack(pipeline, steal(frame->pack), err);
+    if (frame->count == 0) {
+        finish_queue_take(pipeline, steal(frame->pack));
+        return 0;
+    }
     if (pack_writer_append(pack->writer, frame->payload, frame->payload_length, frame->raw,
                            frame->compressed, frame->chunks, frame->count, err) < 0)
         return -1;

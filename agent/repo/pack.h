@@ -75,6 +75,9 @@ int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[F
                        size_t reference_count, struct firn_error **err);
 void pack_writer_abort(struct pack_writer *writer); /* NULL is fine */
 
+/* Bytes of the pack from the beginning of frame `first` to the end of `last`. */
+uint64_t pack_span(const struct pack_trailer *trailer, uint32_t first, uint32_t last);
+
 /* ---- reading frames: one reader per thread */
 struct pack_reader;
 int pack_reader_new(struct repo *repo, struct pack_reader **out, struct firn_error **err);

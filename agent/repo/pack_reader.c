@@ -15,15 +15,14 @@
 #include <openssl/crypto.h>
 #include <zstd.h>
 
-#define PAGE         4096u
-#define WINDOW_AHEAD (1024u * 1024u) /* read this far ahead, if it is wanted */
-#define WINDOW_SIZE  (WINDOW_AHEAD + FORMAT_CHUNK_MAX + CRYPT_OVERHEAD + 2 * PAGE)
+#define PAGE 4096u
 
 struct pack_reader {
     struct repo *repo;
     ZSTD_DCtx *decompressor;
     uint8_t pack[FORMAT_ID_LENGTH]; /* what unsealer and window belong to, if unsealer is set */
     struct unsealer *unsealer;
+    size_t ahead; /* read this far ahead, if it is wanted: what the store likes to be asked for */
     uint8_t *window;
     uint64_t window_begin;
     size_t window_length;
@@ -34,7 +33,8 @@ int pack_reader_new(struct repo *repo, struct pack_reader **out, struct firn_err
 {
     struct pack_reader *reader = mem_zalloc(sizeof(*reader));
     reader->repo = repo;
-    reader->window = mem_aligned(WINDOW_SIZE);
+    reader->ahead = store_manner(repo->store)->range;
+    reader->window = mem_aligned(reader->ahead + FORMAT_CHUNK_MAX + CRYPT_OVERHEAD + 2 * PAGE);
     reader->plain = mem_aligned(FORMAT_CHUNK_MAX);
     reader->decompressor = ZSTD_createDCtx();
     *out = reader;
@@ -56,6 +56,12 @@ void pack_reader_free(struct pack_reader *reader)
         OPENSSL_cleanse(reader->plain, FORMAT_CHUNK_MAX);
     free(reader->plain);
     free(reader);
+}
+
+uint64_t pack_span(const struct pack_trailer *trailer, uint32_t first, uint32_t last)
+{
+    return trailer->frames[last].offset + trailer->frames[last].stored -
+           trailer->frames[first].offset;
 }
 
 /* Turns the reader to another pack. */
@@ -85,7 +91,7 @@ static int look_at(struct pack_reader *reader, const struct pack_trailer *traile
         begin = frame->offset - frame->offset % PAGE;
         uint64_t end = frame->offset + frame->stored;
         for (uint32_t next = number + 1; next <= through && next < trailer->frame_count; next++) {
-            if (trailer->frames[next].offset + trailer->frames[next].stored - begin > WINDOW_AHEAD)
+            if (pack_span(trailer, number, next) > reader->ahead)
                 break;
             end = trailer->frames[next].offset + trailer->frames[next].stored;
         }

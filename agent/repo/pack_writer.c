@@ -231,6 +231,7 @@ int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[F
                        size_t reference_count, struct firn_error **err)
 {
     int result = write_end(writer, references, reference_count, err);
+    free(steal(writer->stage)); /* the store may take its time */
     if (result == 0)
         result = store_writer_finish(steal(writer->file), err);
     if (result < 0)

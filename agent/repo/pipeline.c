@@ -208,9 +208,13 @@ static int start_thread(struct pipeline *pipeline, void *(*run)(void *), struct 
 
 static int start_threads(struct pipeline *pipeline, unsigned workers, struct firn_error **err)
 {
-    pipeline->threads = mem_array(workers + 2, sizeof(*pipeline->threads));
+    unsigned finishing = finish_threads(pipeline);
+    pipeline->threads = mem_array(workers + finishing + 2, sizeof(*pipeline->threads));
     for (unsigned i = 0; i < workers; i++)
         if (start_thread(pipeline, worker, err) < 0)
+            return -1;
+    for (unsigned i = 0; i < finishing; i++)
+        if (start_thread(pipeline, finish_thread, err) < 0)
             return -1;
     if (start_thread(pipeline, dedup_thread, err) < 0)
         return -1;
@@ -235,6 +239,7 @@ int pipeline_new(struct repo *repo, struct index *index, int level, unsigned wor
     pthread_cond_init(&pipeline->work, NULL);
     pthread_cond_init(&pipeline->hashed, NULL);
     pthread_cond_init(&pipeline->packable, NULL);
+    pthread_cond_init(&pipeline->full, NULL);
     pthread_cond_init(&pipeline->space, &monotonic);
     pthread_condattr_destroy(&monotonic);
     make_pools(pipeline, workers);
@@ -252,12 +257,13 @@ static void stop_threads(struct pipeline *pipeline)
     pthread_mutex_lock(&pipeline->lock);
     if (pipeline->error == NULL && !pipeline->finished)
         error_set(&pipeline->error, FIRN_CANCELLED, "the backup was given up");
-    while (pipeline->first_job != NULL || pipeline->first_frame != NULL)
+    while (pipeline->first_job != NULL || pipeline->first_frame != NULL || pipeline->finishing > 0)
         pthread_cond_wait(&pipeline->space, &pipeline->lock);
     pipeline->stopping = true;
     pthread_cond_broadcast(&pipeline->work);
     pthread_cond_broadcast(&pipeline->hashed);
     pthread_cond_broadcast(&pipeline->packable);
+    pthread_cond_broadcast(&pipeline->full);
     pthread_mutex_unlock(&pipeline->lock);
     for (size_t i = 0; i < pipeline->thread_count; i++)
         pthread_join(pipeline->threads[i], NULL);
@@ -282,6 +288,7 @@ void pipeline_free(struct pipeline *pipeline)
     pthread_cond_destroy(&pipeline->work);
     pthread_cond_destroy(&pipeline->hashed);
     pthread_cond_destroy(&pipeline->packable);
+    pthread_cond_destroy(&pipeline->full);
     pthread_cond_destroy(&pipeline->space);
     pthread_mutex_destroy(&pipeline->lock);
     free(pipeline);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the stages of the pipeline share: pipeline.c (buffers, submission, threads), block.c
- * (hashing), dedup.c (placing), frame_stage.c (compressing, sealing, packing). Private to them.
+ * (hashing), dedup.c (placing), frame_stage.c (compressing, sealing, packing), finish_stage.c
+ * (storing). Private to them.
  */
 #ifndef REPO_PIPELINE_STAGES_H
 #define REPO_PIPELINE_STAGES_H
@@ -39,8 +40,10 @@ struct job {
     uint8_t fingerprints[PIPELINE_CHUNKS][FORMAT_FINGERPRINT_LENGTH];
 };
 
-/* A pack being filled: begun by dedup, which gives out places in it, written and finished by the packing thread. */
+/* A pack being filled: begun by dedup, which gives out places in it, written by the packing thread, and finished by another
+ * while the next one is filled. */
 struct open_pack {
+    struct open_pack *next; /* in the order of packing, once it is full */
     struct pack_writer *writer;
     uint32_t number;
     uint32_t chunks;      /* places given out */
@@ -91,13 +94,17 @@ struct pipeline {
     struct frame *first_frame, *last_frame; /* in the order of packing */
     struct frame *next_to_compress;
 
+    struct open_pack *first_full, *last_full; /* to be finished */
+    unsigned finishing;                       /* those, and the ones being finished */
+    pthread_cond_t full;                      /* for finishing: there is a full pack */
+
     struct frame *frame;    /* being filled: dedup's own */
     struct open_pack *pack; /* being filled: dedup's own */
 
     pthread_t *threads;
     size_t thread_count;
     bool stopping;
-    bool finished;            /* the end went through packing */
+    bool finished;            /* the end went through packing, and every pack is durable */
     struct firn_error *error; /* the first; from then on work is thrown away */
     struct pipeline_statistics statistics;
 };
@@ -116,6 +123,12 @@ void frame_queue(struct pipeline *pipeline,
                  struct frame *frame); /* hands it to the workers, or to packing */
 int frame_compress(struct compressor *compressor, struct frame *frame, struct firn_error **err);
 int frame_pack(struct pipeline *pipeline, struct frame *frame, struct firn_error **err);
+/* finish_stage.c */
+unsigned finish_threads(const struct pipeline *pipeline); /* how many it takes */
+void *finish_thread(void *pipeline);
+void finish_queue_take(struct pipeline *pipeline,
+                       struct open_pack *pack); /* waits while each thread has one */
+void finish_all(struct pipeline *pipeline);     /* waits until all are durable, or it failed */
 void open_pack_abandon_take(struct pipeline *pipeline, struct open_pack *pack); /* NULL is fine */
 void frame_release(struct pipeline *pipeline, struct frame *frame);             /* lock held */
 

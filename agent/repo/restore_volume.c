@@ -8,15 +8,16 @@
 #include "core/mem.h"
 #include "repo.h"
 #include "restore_reader.h"
+#include "store/store.h"
 
 #include <time.h>
 #include <unistd.h>
 
 #define WORKERS_MAX  8u
 #define WINDOWS_MAX  3u
-#define BATCH_FRAMES 4u
+#define BATCH_FRAMES 16u
 
-/* Pieces [first, first + count) of one window: neighbouring frames of one pack. */
+/* Pieces [first, first + count) of one window: frames of one pack that are read at once. */
 struct batch {
     struct window *window;
     size_t first;
@@ -147,10 +148,25 @@ static int decode_batch(struct restore_reader *reader, struct pack_reader *packs
 
 /* ------------------------------------------------------------------------------------------------ workers */
 
-/* Takes the next pieces of the oldest window that has any; the lock is held. */
-static bool take_batch(struct volume_reader *volume, struct batch *batch)
+/* Whether `next` is read together with `first` and what follows it up to `last`. */
+static bool is_near(const struct store_manner *manner, const struct piece *first,
+                    const struct piece *last, const struct piece *next)
 {
-    struct window *window = volume->first_window;
+    if (next->pack != last->pack)
+        return false;
+    if (next->frame == last->frame)
+        return true;
+    const struct pack_frame *from = &last->trailer->frames[last->frame];
+    const struct pack_frame *to = &next->trailer->frames[next->frame];
+    return to->offset - (from->offset + from->stored) <= manner->gap &&
+           pack_span(next->trailer, first->frame, next->frame) <= manner->range;
+}
+
+/* Takes the next pieces of the oldest window that has any; the lock is held. */
+static bool take_batch(struct restore_reader *reader, struct batch *batch)
+{
+    const struct store_manner *manner = store_manner(reader->repo->store);
+    struct window *window = reader->volume.first_window;
     while (window != NULL && window->taken == window->piece_count)
         window = window->next;
     if (window == NULL)
@@ -160,9 +176,8 @@ static bool take_batch(struct volume_reader *volume, struct batch *batch)
     const struct piece *first = &window->pieces[end], *last = first;
     for (; end < window->piece_count; end++) {
         const struct piece *piece = &window->pieces[end];
-        bool next_frame = piece->pack != last->pack || piece->frame != last->frame;
-        if (piece->pack != first->pack || piece->frame > last->frame + 1 ||
-            (next_frame && ++frames == BATCH_FRAMES))
+        if (!is_near(manner, first, last, piece) ||
+            (piece->frame != last->frame && ++frames == BATCH_FRAMES))
             break;
         last = piece;
     }
@@ -213,7 +228,7 @@ static void work(struct restore_reader *reader, struct pack_reader *packs)
     pthread_mutex_lock(&volume->lock);
     while (!volume->stopping && volume->error == NULL) {
         struct batch batch;
-        if (take_batch(volume, &batch)) {
+        if (take_batch(reader, &batch)) {
             struct firn_error *error = NULL;
             pthread_mutex_unlock(&volume->lock);
             if (decode_batch(reader, packs, &batch, &error) < 0)
@@ -271,6 +286,8 @@ int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned w
                     reader->object->name, FORMAT_BLOCK_SIZE);
     if (workers == 0)
         workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    if (workers < store_manner(reader->repo->store)->readers)
+        workers = store_manner(reader->repo->store)->readers;
     volume->position = start_offset;
     if (map_cursor_open(reader->repo, &reader->object->map, start_offset / FORMAT_BLOCK_SIZE,
                         &volume->cursor, err) < 0)

@@ -255,6 +255,7 @@ static void local_close(struct store *store)
 }
 
 static const struct store_operations local_operations = {
+    .manner = {.range = 1 << 20, .writers = 1},
     .put = local_put,
     .writer_open = local_writer_open,
     .get = local_get,

@@ -227,6 +227,7 @@ static void s3_close(struct store *store)
 }
 
 static const struct store_operations s3_operations = {
+    .manner = {.range = 4 << 20, .gap = 512 << 10, .readers = 6, .writers = 3},
     .put = s3_put,
     .writer_open = s3_writer_open,
     .get = s3_get,

@@ -55,6 +55,11 @@ const char *store_location(const struct store *store)
     return store->location;
 }
 
+const struct store_manner *store_manner(const struct store *store)
+{
+    return &store->operations->manner;
+}
+
 bool store_name_valid(const char *name)
 {
     if (name[0] == '\0' || strlen(name) > STORE_NAME_MAX)

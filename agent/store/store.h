@@ -35,7 +35,16 @@ struct store_entry {
 typedef int store_list_callback(void *context, const struct store_entry *entry,
                                 struct firn_error **err);
 
+/* How a store is used best: what tells a disk from a server that is far away. */
+struct store_manner {
+    size_t range; /* most bytes of one read, where so many are wanted one behind the other */
+    size_t gap;   /* bytes between two that are wanted: rather read than left out by another read */
+    unsigned readers; /* reads at once, at least; 0: one a core suffices */
+    unsigned writers; /* large objects being finished at once, while another is written */
+};
+
 struct store_operations {
+    struct store_manner manner;
     int (*put)(struct store *store, const char *name, const void *data, size_t length,
                struct firn_error **err);
     int (*writer_open)(struct store *store, const char *name, struct store_writer **out,
@@ -96,6 +105,7 @@ int store_remove(struct store *store, const char *name, struct firn_error **err)
  * machine's says. A directory must be writable for it: DENIED. */
 int store_now(struct store *store, int64_t *now, struct firn_error **err);
 const char *store_location(const struct store *store);
+const struct store_manner *store_manner(const struct store *store);
 
 #define STORE_NAME_MAX 255u
 /* Whether name may be an object's: [a-z0-9./-], at most STORE_NAME_MAX, every part begins with a letter or digit. */

@@ -160,6 +160,7 @@ static void memory_close(struct store *store)
 }
 
 static const struct store_operations memory_operations = {
+    .manner = {.range = 1 << 20, .writers = 1},
     .put = memory_put,
     .writer_open = memory_writer_open,
     .get = memory_get,
