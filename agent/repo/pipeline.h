@@ -3,7 +3,7 @@
  * The pipeline: threads and fixed memory between the capture and the store.
  *
  *     capture ──buffers──▶ block ──▶ dedup ──frames──▶ compress ──▶ encrypt, pack ──packs──▶ store
- *     (plugin's thread)   workers   1 thread          workers       1 thread            1 … 3 threads
+ *     (plugin's thread)   workers   1 thread          workers       1 thread            1 or 2 threads
  *
  * Buffers keep their order: deduplication sees chunks in the order in which they were submitted and
  * gives each new one its place at once (packs are filled in that order), although hashing and

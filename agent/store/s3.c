@@ -227,7 +227,8 @@ static void s3_close(struct store *store)
 }
 
 static const struct store_operations s3_operations = {
-    .manner = {.range = 4 << 20, .gap = 512 << 10, .readers = 6, .writers = 3},
+    /* A little more than 4 MiB, so that four sealed MiB fit. Each writer holds a pack of 32 MiB. */
+    .manner = {.range = (4 << 20) + 4096, .gap = 512 << 10, .readers = 6, .writers = 2},
     .put = s3_put,
     .writer_open = s3_writer_open,
     .get = s3_get,

@@ -10,6 +10,7 @@
 #include "core/mem.h"
 
 #include <openssl/evp.h>
+#include <sys/mman.h>
 
 #define CAPACITY_FIRST (5u << 20) /* holds a pack of maps */
 #define CAPACITY_MOST  (256u << 20)
@@ -27,7 +28,8 @@ struct s3_writer {
 static void writer_free(struct s3_writer *writer)
 {
     EVP_MD_CTX_free(writer->hash);
-    free(writer->data);
+    if (writer->data != NULL)
+        munmap(writer->data, writer->capacity);
     free(writer->name);
     free(writer);
 }
@@ -37,7 +39,7 @@ static void writer_abort(struct store_writer *base)
     writer_free((struct s3_writer *)base);
 }
 
-/* Blocks of this size are moved by remapping, not copied. */
+/* The memory is mapped by hand, so that it grows without a copy, and goes back to the system at once. */
 static int grow(struct s3_writer *writer, size_t length, struct firn_error **err)
 {
     size_t capacity = writer->capacity == 0 ? CAPACITY_FIRST : writer->capacity;
@@ -46,8 +48,11 @@ static int grow(struct s3_writer *writer, size_t length, struct firn_error **err
                     CAPACITY_MOST >> 20);
     while (capacity < writer->length + length)
         capacity *= 2;
-    uint8_t *data = realloc(writer->data, capacity);
-    if (data == NULL)
+    void *data =
+        writer->data == NULL
+            ? mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            : mremap(writer->data, writer->capacity, capacity, MREMAP_MAYMOVE);
+    if (data == MAP_FAILED)
         return fail(err, FIRN_INTERNAL, "write %s: no memory for %zu MiB", writer->name,
                     capacity >> 20);
     writer->data = data;

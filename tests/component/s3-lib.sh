@@ -36,6 +36,8 @@ proxy_up() {
     done
     proxy=localhost:$(cat port)
 }
+# What it does to the next requests, see tests/lab/s3/proxy.py.
+faults() { printf '%s\n' "$@" | curl -sf --cacert "$LAB_S3_CA" -X PUT --data-binary @- "https://$proxy/.faults"; }
 # What was asked since the last time, as JSON, in out.
 proxy_counts() { curl -sf --cacert "$LAB_S3_CA" "https://$proxy/.counts" > out; cat out; echo; }
 begun=$(date +%s%N)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A TLS proxy in front of the lab's S3 that breaks things: proxy.py PORT_FILE
 
-PUT /.faults takes lines "METHOD COUNT FAULT [ARGUMENT]": the next COUNT requests of that METHOD (or "*") suffer it.
+PUT /.faults takes lines "METHOD COUNT FAULT [ARGUMENT]": the next COUNT requests of that METHOD suffer it. "*" is any, "READ" a
+GET of a range of a megabyte and more.
 
     status CODE    answered CODE without asking the server; 503 says SlowDown
     status-after   asked for 429 with Retry-After: 1
@@ -13,8 +14,10 @@ PUT /.faults takes lines "METHOD COUNT FAULT [ARGUMENT]": the next COUNT request
     longer         an answer longer than it should be
     wait MS        the server is asked that much later
     region         refused until it is signed for the region "elsewhere"
+    together N     held until N of them are here at once, for 60 seconds at most; else refused
+    deny           refused as 403 AccessDenied
 
-GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, …}.
+GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, "PUT at once": 2, …}.
 """
 import http.client
 import json
@@ -32,13 +35,21 @@ TRUST = ssl.create_default_context(cafile=os.environ["LAB_S3_CA"])
 LOCK = threading.Lock()
 FAULTS = []
 COUNTS = {}
+RUNNING = {}
+GATHERED = threading.Condition(LOCK)
 
 
-def next_fault(method):
+def kinds(method, headers):
+    begin, _, end = headers.get("Range", "bytes=0-0").partition("=")[2].partition("-")
+    return [method, "READ"] if method == "GET" and end and int(end) - int(begin) >= 999999 else [method]
+
+
+def next_fault(names):
     with LOCK:
-        COUNTS[method] = COUNTS.get(method, 0) + 1
+        for name in names:
+            COUNTS[name] = COUNTS.get(name, 0) + 1
         for fault in FAULTS:
-            if fault[0] in (method, "*") and fault[1] > 0:
+            if fault[0] in names + ["*"] and fault[1] > 0:
                 fault[1] -= 1
                 return fault[2], int(fault[3]) if len(fault) > 3 else 0
     return "", 0
@@ -47,6 +58,34 @@ def next_fault(method):
 def count_bytes(method, number):
     with LOCK:
         COUNTS[method + " bytes"] = COUNTS.get(method + " bytes", 0) + number
+
+
+def running(names, change):
+    """One more of them is here, or one less."""
+    with LOCK:
+        for name in names:
+            RUNNING[name] = RUNNING.get(name, 0) + change
+            COUNTS[name + " at once"] = max(COUNTS.get(name + " at once", 0), RUNNING[name])
+
+
+class Together:
+    """Those that are held until there are enough of them."""
+    here = 0
+    opened = 0
+
+    @classmethod
+    def wait(cls, wanted):
+        with GATHERED:
+            cls.here += 1
+            turn = cls.opened
+            if cls.here == wanted:
+                cls.here = 0
+                cls.opened += 1
+                GATHERED.notify_all()
+            if GATHERED.wait_for(lambda: cls.opened > turn, 60):
+                return True
+            cls.here -= 1
+            return False
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,7 +169,15 @@ class Handler(BaseHTTPRequestHandler):
     def handle_one(self):
         if self.path.startswith("/."):
             return self.control()
-        fault, argument = next_fault(self.command)
+        names = kinds(self.command, self.headers)
+        running(names, 1)
+        try:
+            self.handle_request(names)
+        finally:
+            running(names, -1)
+
+    def handle_request(self, names):
+        fault, argument = next_fault(names)
         body = self.read_body(fault, argument)
         if body is None:
             return self.reset()
@@ -142,6 +189,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(429, b"", ("Retry-After", "1"))
         if fault == "region" and "/elsewhere/s3/" not in self.headers["Authorization"]:
             return self.answer(400, b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>elsewhere</Region></Error>")
+        if fault == "deny" or (fault == "together" and not Together.wait(argument)):
+            return self.answer(403, b"<Error><Code>AccessDenied</Code><Message>as told</Message></Error>")
         if fault == "wait":
             time.sleep(argument / 1000)
         try:
