@@ -17,20 +17,32 @@
 
 /* ------------------------------------------------------------------------------------------------ the repository */
 
-static int location(struct cli *cli, const char **out, struct firn_error **err)
+const struct place place_repository = {.what = "repository",
+                                       .repository = "repository",
+                                       .key_file = "key-file",
+                                       .private_key = "private-key",
+                                       .password_file = "password-file",
+                                       .repository_variable = "FIRN_REPOSITORY",
+                                       .key_file_variable = "FIRN_KEY_FILE",
+                                       .passphrase_variable = "FIRN_PASSWORD"};
+
+static int location(struct cli *cli, const struct place *place, const char **out,
+                    struct firn_error **err)
 {
-    *out = argument_text(cli->arguments, "repository");
-    if (*out == NULL)
-        return usage(cli, err, "no repository was named: use -r REPO or $FIRN_REPOSITORY");
-    return 0;
+    *out = argument_text(cli->arguments, place->repository);
+    if (*out != NULL)
+        return 0;
+    return usage(cli, err, "no %s was named: use %s REPO or $%s", place->what,
+                 place == &place_repository ? "-r" : "--to", place->repository_variable);
 }
 
-int cli_open_store(struct cli *cli, struct firn_error **err)
+static int open_store(struct cli *cli, const struct place *place, struct store **out,
+                      struct firn_error **err)
 {
     const char *where;
-    if (location(cli, &where, err) < 0)
+    if (location(cli, place, &where, err) < 0)
         return -1;
-    if (store_open(where, &cli->store, err) == 0)
+    if (store_open(where, out, err) == 0)
         return 0;
     if (cli->status == EXIT_DONE && err != NULL && error_code(*err) == FIRN_NOTFOUND)
         cli->status = EXIT_NO_REPOSITORY;
@@ -40,16 +52,17 @@ int cli_open_store(struct cli *cli, struct firn_error **err)
 int cli_create_store(struct cli *cli, struct firn_error **err)
 {
     const char *where;
-    if (location(cli, &where, err) < 0)
+    if (location(cli, &place_repository, &where, err) < 0)
         return -1;
     return store_create(where, &cli->store, err);
 }
 
-static int unlock(struct cli *cli, struct firn_error **err)
+static int unlock(struct cli *cli, const struct place *place, struct repo *repo,
+                  struct firn_error **err)
 {
     auto_credential struct credential credential = {0};
-    int result = credential_present(cli, &credential, err);
-    bool denied = result == 0 && repo_unlock(cli->repo, &credential.key, err) < 0;
+    int result = credential_present(cli, place, &credential, err);
+    bool denied = result == 0 && repo_unlock(repo, &credential.key, err) < 0;
     if (result == 0 && !denied)
         return 0;
     /* INVALID: what was given as key is none. A file that may not be read is DENIED, and no wrong key. */
@@ -59,20 +72,26 @@ static int unlock(struct cli *cli, struct firn_error **err)
     return -1;
 }
 
-int cli_open(struct cli *cli, struct firn_error **err)
+int cli_open_place(struct cli *cli, const struct place *place, struct store **store,
+                   struct repo **repo, struct firn_error **err)
 {
-    if (cli->repo != NULL)
-        return 0;
-    if (cli_open_store(cli, err) < 0)
+    if (open_store(cli, place, store, err) < 0)
         return -1;
-    if (repo_open(cli->store, &cli->repo, err) < 0) {
+    if (repo_open(*store, repo, err) < 0) {
         if (err != NULL && error_code(*err) == FIRN_NOTFOUND)
             cli->status = EXIT_NO_REPOSITORY;
         return -1;
     }
     auto_free char *cache = cli_cache_directory(cli);
-    repo_set_cache(cli->repo, cache);
-    return unlock(cli, err);
+    repo_set_cache(*repo, cache);
+    return unlock(cli, place, *repo, err);
+}
+
+int cli_open(struct cli *cli, struct firn_error **err)
+{
+    if (cli->repo != NULL)
+        return 0;
+    return cli_open_place(cli, &place_repository, &cli->store, &cli->repo, err);
 }
 
 char *cli_cache_directory(const struct cli *cli)

@@ -44,10 +44,20 @@ struct cli {
 /* Runs the program: everything but signals. Returns the exit code; errors have been written. */
 int cli_main(int argc, char *const *argv);
 
+/* A repository that the user names, by the options (and variables) that say where it is and what opens it. */
+struct place {
+    const char *what; /* in messages */
+    const char *repository, *key_file, *private_key, *password_file;
+    const char *repository_variable, *key_file_variable, *passphrase_variable;
+};
+extern const struct place place_repository;
+
+/* Opens the repository of a place and unlocks it. What was opened is the caller's, also on error. Sets status. */
+int cli_open_place(struct cli *cli, const struct place *place, struct store **store,
+                   struct repo **repo, struct firn_error **err);
 /* Opens the repository that the user means and unlocks it; does nothing if it is open. Sets status. */
 int cli_open(struct cli *cli, struct firn_error **err);
-/* Opens the store only; create: makes its directory. */
-int cli_open_store(struct cli *cli, struct firn_error **err);
+/* Opens the store only, and makes its directory. */
 int cli_create_store(struct cli *cli, struct firn_error **err);
 /* fail() for a mistake in the command line. */
 #define usage(cli, err, ...) ((cli)->status = EXIT_USAGE, fail((err), FIRN_INVALID, __VA_ARGS__))

@@ -3,6 +3,7 @@
 
 #include "cli.h"
 #include "core/file.h"
+#include "core/mem.h"
 #include "terminal.h"
 
 #include <errno.h>
@@ -66,30 +67,34 @@ static void from_text(const char *passphrase, struct credential *out)
     finish(out, KEY_PASSPHRASE);
 }
 
-static int from_terminal(struct cli *cli, struct credential *out, struct firn_error **err)
+static int from_terminal(struct cli *cli, const struct place *place, struct credential *out,
+                         struct firn_error **err)
 {
+    auto_free char *prompt = mem_printf("passphrase of the %s", place->what);
     begin(out, PASSPHRASE_LONGEST);
-    if (terminal_ask("passphrase of the repository", &out->secret, err) < 0) {
+    if (terminal_ask(prompt, &out->secret, err) < 0) {
         if (cli->status == EXIT_DONE && isatty(STDIN_FILENO) == 0)
             cli->status = EXIT_USAGE;
-        return wrap(
-            err,
-            "no key was given: use --key-file, --password-file, $FIRN_KEY_FILE or $FIRN_PASSWORD");
+        return wrap(err, "no key of the %s was given: use --%s, --%s, $%s or $%s", place->what,
+                    place->key_file, place->password_file, place->key_file_variable,
+                    place->passphrase_variable);
     }
     finish(out, KEY_PASSPHRASE);
     return 0;
 }
 
-int credential_present(struct cli *cli, struct credential *out, struct firn_error **err)
+int credential_present(struct cli *cli, const struct place *place, struct credential *out,
+                       struct firn_error **err)
 {
-    static const struct {
+    const struct {
         const char *option;
         enum key_kind kind;
-    } ways[] = {
-        {"key-file", KEY_FILE}, {"private-key", KEY_PUBLIC}, {"password-file", KEY_PASSPHRASE}};
-    const char *passphrase = getenv("FIRN_PASSWORD");
+    } ways[] = {{place->key_file, KEY_FILE},
+                {place->private_key, KEY_PUBLIC},
+                {place->password_file, KEY_PASSPHRASE}};
+    const char *passphrase = getenv(place->passphrase_variable);
     for (int origin = ORIGIN_COMMAND_LINE; origin > ORIGIN_NONE; origin--) {
-        for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        for (size_t i = 0; i < array_length(ways); i++)
             if ((int)argument_origin(cli->arguments, ways[i].option) == origin)
                 return credential_read(ways[i].kind, argument_text(cli->arguments, ways[i].option),
                                        out, err);
@@ -98,7 +103,7 @@ int credential_present(struct cli *cli, struct credential *out, struct firn_erro
             return 0;
         }
     }
-    return from_terminal(cli, out, err);
+    return from_terminal(cli, place, out, err);
 }
 
 int credential_new_passphrase(struct credential *out, struct firn_error **err)

@@ -18,9 +18,11 @@ struct credential {
 #define auto_credential __attribute__((cleanup(credential_wipe)))
 void credential_wipe(struct credential *credential);
 
-/* The one that opens the repository. What the command line names comes before the environment, that before the configuration
- * file; else $FIRN_PASSWORD; else the terminal is asked. */
-int credential_present(struct cli *cli, struct credential *out, struct firn_error **err);
+/* The one that opens the repository of a place. What the command line names comes before the environment, that before the
+ * configuration file; else the variable with the passphrase; else the terminal is asked. */
+struct place;
+int credential_present(struct cli *cli, const struct place *place, struct credential *out,
+                       struct firn_error **err);
 /* From a file of that kind. */
 int credential_read(enum key_kind kind, const char *path, struct credential *out,
                     struct firn_error **err);

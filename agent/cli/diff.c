@@ -6,95 +6,28 @@
 #include "core/mem.h"
 #include "output.h"
 #include "record.h"
-#include "repo/map.h"
-#include "repo/map_cursor.h"
+#include "repo/map_delta.h"
 #include "selector.h"
 
 #include <string.h>
 
 /* ------------------------------------------------------------------------------------------------ maps */
 
-struct side {
-    struct map_cursor *cursor;
-    struct map_extent extent; /* what is left of it; count 0: the map has ended */
-    bool ended;
-};
-
-static int refill(struct side *side, struct firn_error **err)
+static int compare_maps(struct repo *repo, const struct snapshot_object *before,
+                        const struct snapshot_object *after, uint64_t *units,
+                        struct firn_error **err)
 {
-    if (side->extent.count > 0 || side->ended)
-        return 0;
-    int more = map_cursor_next(side->cursor, &side->extent, err);
-    if (more <= 0) {
-        side->extent.count = 0;
-        side->ended = true;
-    }
-    return more < 0 ? -1 : 0;
-}
-
-static void consume(struct side *side, uint64_t count)
-{
-    side->extent.start += count;
-    side->extent.count -= count;
-    if (side->extent.pack != PACK_NONE)
-        side->extent.ordinal += (uint32_t)count;
-}
-
-static bool covers(const struct side *side, uint64_t unit)
-{
-    return side->extent.count > 0 && side->extent.start <= unit;
-}
-
-/* How far, from unit on, each side goes on as it is: to the end of its extent, or to the beginning of the next. */
-static uint64_t reach(const struct side *side, uint64_t unit)
-{
-    if (covers(side, unit))
-        return side->extent.count;
-    return side->extent.count > 0 ? side->extent.start - unit : UINT64_MAX;
-}
-
-static bool same_place(const struct side *a, const struct side *b, uint64_t unit)
-{
-    bool a_zero = !covers(a, unit) || a->extent.pack == PACK_NONE;
-    bool b_zero = !covers(b, unit) || b->extent.pack == PACK_NONE;
-    if (a_zero || b_zero)
-        return a_zero && b_zero;
-    return a->extent.pack == b->extent.pack && a->extent.ordinal == b->extent.ordinal;
-}
-
-static int count_different(struct side *a, struct side *b, uint64_t *units, struct firn_error **err)
-{
-    uint64_t unit = 0;
+    struct map_delta *delta = NULL;
+    struct map_extent extent;
+    int more = 0;
     *units = 0;
-    for (;;) {
-        if (refill(a, err) < 0 || refill(b, err) < 0)
-            return -1;
-        if (a->extent.count == 0 && b->extent.count == 0)
-            return 0;
-        uint64_t a_reach = reach(a, unit), b_reach = reach(b, unit);
-        uint64_t step = a_reach < b_reach ? a_reach : b_reach;
-        if (!same_place(a, b, unit))
-            *units += step;
-        if (covers(a, unit))
-            consume(a, step);
-        if (covers(b, unit))
-            consume(b, step);
-        unit += step;
-    }
-}
-
-static int compare_maps(struct repo *repo, const struct snapshot_object *a,
-                        const struct snapshot_object *b, uint64_t *units, struct firn_error **err)
-{
-    struct side left = {0}, right = {0};
-    int result = map_cursor_open(repo, &a->map, 0, &left.cursor, err);
-    if (result == 0)
-        result = map_cursor_open(repo, &b->map, 0, &right.cursor, err);
-    if (result == 0)
-        result = count_different(&left, &right, units, err);
-    map_cursor_free(left.cursor);
-    map_cursor_free(right.cursor);
-    return result;
+    if (map_delta_open(repo, (struct map_side){&after->map, MAP_UNITS_MAX},
+                       (struct map_side){&before->map, MAP_UNITS_MAX}, &delta, err) < 0)
+        return -1;
+    while ((more = map_delta_next(delta, &extent, err)) > 0)
+        *units += extent.count;
+    map_delta_free(delta);
+    return more;
 }
 
 /* ------------------------------------------------------------------------------------------------ objects */

@@ -18,7 +18,7 @@ static int get_credential(struct cli *cli, struct credential *out, struct firn_e
         return credential_new_key_file(new_key, out, err);
     if (argument_flag(cli->arguments, "new-passphrase"))
         return credential_new_passphrase(out, err);
-    return credential_present(cli, out, err);
+    return credential_present(cli, &place_repository, out, err);
 }
 
 /* Nothing is made, not even a key, where a repository is already. */

@@ -25,6 +25,15 @@ static void add_origin(struct json_object *record, const struct snapshot *snapsh
     json_set_string(record, "hostname", snapshot->hostname);
     json_set_take(record, "tags", tags);
     json_set_string(record, "parent", snapshot_has_parent(snapshot) ? parent : NULL);
+    if (snapshot_is_copy(snapshot)) {
+        struct json_object *origin = json_object_new_object();
+        char id[FORMAT_ID_TEXT];
+        hex_encode(snapshot->origin.repository, FORMAT_ID_LENGTH, id);
+        json_set_string(origin, "repository", id);
+        hex_encode(snapshot->origin.snapshot, FORMAT_ID_LENGTH, id);
+        json_set_string(origin, "snapshot", id);
+        json_set_take(record, "origin", origin);
+    }
     json_set_string(record, "version", snapshot->version);
 }
 

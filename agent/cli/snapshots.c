@@ -17,14 +17,6 @@ static void damaged(void *context, const char *name, const struct firn_error *wh
     log_warning("%s cannot be read: %s", name, error_message(why));
 }
 
-static bool has_tag(const struct snapshot *snapshot, const char *tag)
-{
-    for (size_t i = 0; i < snapshot->tag_count; i++)
-        if (strcmp(snapshot->tags[i], tag) == 0)
-            return true;
-    return false;
-}
-
 /* SOURCE, or the beginning of one: "libvirt:" are all virtual machines of libvirt. */
 static bool wanted(const struct cli *cli, const struct snapshot *snapshot)
 {
@@ -34,7 +26,7 @@ static bool wanted(const struct cli *cli, const struct snapshot *snapshot)
         const char *source = arguments_operand(cli->arguments, i);
         named = named || strncmp(snapshot->item, source, strlen(source)) == 0;
     }
-    return named && (tag == NULL || has_tag(snapshot, tag));
+    return named && (tag == NULL || snapshot_has_tag(snapshot, tag));
 }
 
 static int run(struct cli *cli, struct firn_error **err)

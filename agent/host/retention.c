@@ -76,9 +76,8 @@ static void apply_period(const struct retention_policy *policy, enum retention_p
 static bool has_tag(const struct retention_policy *policy, const struct snapshot *snapshot)
 {
     for (size_t i = 0; i < policy->tag_count; i++)
-        for (size_t j = 0; j < snapshot->tag_count; j++)
-            if (strcmp(policy->tags[i], snapshot->tags[j]) == 0)
-                return true;
+        if (snapshot_has_tag(snapshot, policy->tags[i]))
+            return true;
     return false;
 }
 

@@ -338,8 +338,9 @@ int capture_commit(struct capture *capture, struct snapshot *snapshot, struct fi
         fill_figures(capture, snapshot, meta_stored, meta_packs);
         if (capture->parent != NULL) {
             memcpy(snapshot->parent, capture->parent->id, FORMAT_ID_LENGTH);
-            if (snapshot->committed <=
-                capture->parent->committed) /* a clock that went back must not reorder them */
+            if (!snapshot_is_copy(snapshot) &&
+                snapshot->committed <=
+                    capture->parent->committed) /* a clock that went back must not reorder them */
                 snapshot->committed = capture->parent->committed + 1;
         }
         snapshot->objects = steal(capture->objects);

@@ -5,15 +5,14 @@
 #include "repo.h"
 #include "restore_reader.h"
 
-int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start,
-                 unsigned workers, struct restore_reader **out, struct firn_error **err)
+#include <assert.h>
+
+static int reader_new(struct repo *repo, const struct snapshot_object *object,
+                      struct restore_reader **out, struct firn_error **err)
 {
     if (!repo->keyring.can_read)
         return fail(err, FIRN_DENIED, "this key may write and not read: restore %s with a full key",
                     object->name);
-    if (start > object->length)
-        return fail(err, FIRN_INVALID, "%s ends at %llu", object->name,
-                    (unsigned long long)object->length);
     struct restore_reader *reader = mem_zalloc(sizeof(*reader));
     reader->repo = repo;
     reader->object = object;
@@ -24,14 +23,46 @@ int restore_open(struct repo *repo, const struct snapshot_object *object, uint64
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&reader->volume.ready, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    int result = object->kind == FIRN_OBJECT_VOLUME ? volume_open(reader, start, workers, err)
-                                                    : stream_open(reader, start, err);
+    *out = reader;
+    return 0;
+}
+
+/* Hands the reader over, or, if it could not be opened, gives it up. */
+static int opened(int result, struct restore_reader *reader, struct restore_reader **out,
+                  struct firn_error **err)
+{
     if (result < 0) {
+        error_wrap(err, "%s", reader->object->name);
         restore_close(reader);
-        return wrap(err, "%s", object->name);
+        return -1;
     }
     *out = reader;
     return 0;
+}
+
+int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start,
+                 unsigned workers, struct restore_reader **out, struct firn_error **err)
+{
+    struct restore_reader *reader = NULL;
+    if (start > object->length)
+        return fail(err, FIRN_INVALID, "%s ends at %llu", object->name,
+                    (unsigned long long)object->length);
+    if (reader_new(repo, object, &reader, err) < 0)
+        return -1;
+    int result = object->kind == FIRN_OBJECT_VOLUME ? volume_open(reader, start, workers, err)
+                                                    : stream_open(reader, start, err);
+    return opened(result, reader, out, err);
+}
+
+int restore_open_changes(struct repo *repo, const struct snapshot_object *object,
+                         const struct snapshot_object *base, unsigned workers,
+                         struct restore_reader **out, struct firn_error **err)
+{
+    struct restore_reader *reader = NULL;
+    assert(object->kind == FIRN_OBJECT_VOLUME && base->kind == FIRN_OBJECT_VOLUME);
+    if (reader_new(repo, object, &reader, err) < 0)
+        return -1;
+    return opened(volume_open_changes(reader, base, workers, err), reader, out, err);
 }
 
 void restore_close(struct restore_reader *reader)

@@ -22,6 +22,11 @@ struct restore_reader;
  * to skip. workers: 0: one a core. repo and object are borrowed. DENIED: the key is write-only. */
 int restore_open(struct repo *repo, const struct snapshot_object *object, uint64_t start,
                  unsigned workers, struct restore_reader **out, struct firn_error **err);
+/* Of a volume, only where it differs from an older or newer one, its base: data, and zeros where the
+ * base has data or has ended. What no extent names is as in the base. base is borrowed, too. */
+int restore_open_changes(struct repo *repo, const struct snapshot_object *object,
+                         const struct snapshot_object *base, unsigned workers,
+                         struct restore_reader **out, struct firn_error **err);
 /* As next_extent in <firn/plugin.h>. Thread-safe. */
 int restore_next(struct restore_reader *reader, struct firn_extent *extent,
                  struct firn_error **err);

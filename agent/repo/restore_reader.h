@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "crypt.h"
 #include "map_cursor.h"
+#include "map_delta.h"
 #include "pack.h"
 #include "restore.h"
 
@@ -57,11 +58,12 @@ struct ready {
 
 struct volume_reader {
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* for workers */
-    pthread_cond_t ready; /* for readers */
-    struct map_cursor *cursor;
-    struct map_extent ahead; /* not yet resolved; count 0: none */
-    uint64_t position;       /* everything below is resolved; offset */
+    pthread_cond_t work;       /* for workers */
+    pthread_cond_t ready;      /* for readers */
+    struct map_cursor *cursor; /* of a whole volume … */
+    struct map_delta *delta;   /* … or what differs from another */
+    struct map_extent ahead;   /* not yet resolved; count 0: none */
+    uint64_t position;         /* everything below is resolved; offset */
     bool resolving;
     bool resolved;
     struct window *first_window, *last_window;
@@ -108,6 +110,8 @@ void window_free(struct repo *repo, struct window *window);
 
 int volume_open(struct restore_reader *reader, uint64_t start, unsigned workers,
                 struct firn_error **err);
+int volume_open_changes(struct restore_reader *reader, const struct snapshot_object *base,
+                        unsigned workers, struct firn_error **err);
 void volume_close(struct restore_reader *reader);
 int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error **err);
 void stream_close(struct restore_reader *reader);

@@ -277,6 +277,15 @@ static int start(struct restore_reader *reader, unsigned workers, struct firn_er
     return 0;
 }
 
+static int start_workers(struct restore_reader *reader, unsigned workers, struct firn_error **err)
+{
+    if (workers == 0)
+        workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    if (workers < store_manner(reader->repo->store)->readers)
+        workers = store_manner(reader->repo->store)->readers;
+    return start(reader, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
+}
+
 int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned workers,
                 struct firn_error **err)
 {
@@ -284,15 +293,25 @@ int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned w
     if (start_offset % FORMAT_BLOCK_SIZE != 0)
         return fail(err, FIRN_INVALID, "%s: a volume is read from a multiple of %u bytes",
                     reader->object->name, FORMAT_BLOCK_SIZE);
-    if (workers == 0)
-        workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
-    if (workers < store_manner(reader->repo->store)->readers)
-        workers = store_manner(reader->repo->store)->readers;
     volume->position = start_offset;
     if (map_cursor_open(reader->repo, &reader->object->map, start_offset / FORMAT_BLOCK_SIZE,
                         &volume->cursor, err) < 0)
         return -1;
-    return start(reader, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
+    return start_workers(reader, workers, err);
+}
+
+static struct map_side side_of(const struct snapshot_object *object)
+{
+    return (struct map_side){&object->map, snapshot_object_units(object)};
+}
+
+int volume_open_changes(struct restore_reader *reader, const struct snapshot_object *base,
+                        unsigned workers, struct firn_error **err)
+{
+    if (map_delta_open(reader->repo, side_of(reader->object), side_of(base), &reader->volume.delta,
+                       err) < 0)
+        return -1;
+    return start_workers(reader, workers, err);
 }
 
 void volume_close(struct restore_reader *reader)
@@ -319,6 +338,7 @@ void volume_close(struct restore_reader *reader)
     free(volume->decoded);
     free(volume->threads);
     map_cursor_free(volume->cursor);
+    map_delta_free(volume->delta);
     error_clear(&volume->error);
 }
 

@@ -118,7 +118,8 @@ static int next_extent(struct restore_reader *reader, uint64_t units, struct map
 {
     struct volume_reader *volume = &reader->volume;
     if (volume->ahead.count == 0) {
-        int more = map_cursor_next(volume->cursor, &volume->ahead, err);
+        int more = volume->delta != NULL ? map_delta_next(volume->delta, &volume->ahead, err)
+                                         : map_cursor_next(volume->cursor, &volume->ahead, err);
         if (more <= 0) {
             volume->ahead.count = 0;
             return more;
@@ -145,36 +146,60 @@ static bool cut_to_length(struct map_extent *extent, uint64_t length)
     return true;
 }
 
+static uint64_t cut_offset(const struct restore_reader *reader, uint64_t unit)
+{
+    uint64_t offset = unit * FORMAT_BLOCK_SIZE;
+    return offset < reader->object->length ? offset : reader->object->length;
+}
+
+/* Adds an extent; of a whole volume what lies between it and the one before is zeros. Returns the units that it counts for:
+ * n units make at most n pieces. */
+static int64_t add_extent(struct restore_reader *reader, struct window *window,
+                          const struct map_extent *extent, struct ready **zeros,
+                          struct firn_error **err)
+{
+    struct volume_reader *volume = &reader->volume;
+    uint64_t begin = extent->start * FORMAT_BLOCK_SIZE;
+    uint64_t end = cut_offset(reader, extent->start + extent->count);
+    if (extent->pack == PACK_NONE) {
+        if (volume->delta != NULL)
+            add_zeros(zeros, window, begin, end);
+        return volume->delta != NULL;
+    }
+    if (volume->delta == NULL)
+        add_zeros(zeros, window, volume->position, begin);
+    if (add_pieces(reader, window, extent, err) < 0)
+        return -1;
+    volume->position = (extent->start + extent->count) * FORMAT_BLOCK_SIZE;
+    return (int64_t)extent->count;
+}
+
 static int fill(struct restore_reader *reader, struct window *window, struct ready **zeros,
                 struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
-    uint64_t length = reader->object->length, units = 0, zeros_from = volume->position;
+    uint64_t length = reader->object->length, units = 0;
     struct map_extent extent;
     int more = 1;
-    /* n units make at most n pieces. */
     while (units < WINDOW_UNITS && window->trailer_count < WINDOW_PACKS &&
            (more = next_extent(reader, WINDOW_UNITS - units, &extent, err)) > 0) {
         if (!cut_to_length(&extent, length)) {
             more = 0;
             break;
         }
-        if (extent.pack == PACK_NONE)
-            continue;
-        add_zeros(zeros, window, zeros_from, extent.start * FORMAT_BLOCK_SIZE);
-        if (add_pieces(reader, window, &extent, err) < 0)
+        int64_t added = add_extent(reader, window, &extent, zeros, err);
+        if (added < 0)
             return -1;
-        units += extent.count;
-        zeros_from = (extent.start + extent.count) * FORMAT_BLOCK_SIZE;
+        units += (uint64_t)added;
     }
     if (more < 0)
         return -1;
     if (more == 0) {
-        add_zeros(zeros, window, zeros_from, length);
-        zeros_from = length;
+        if (volume->delta == NULL)
+            add_zeros(zeros, window, volume->position, length);
+        volume->position = length;
         window->last = true;
     }
-    volume->position = zeros_from;
     return 0;
 }
 

@@ -86,6 +86,35 @@ bool snapshot_has_parent(const struct snapshot *snapshot)
     return memcmp(snapshot->parent, none, FORMAT_ID_LENGTH) != 0;
 }
 
+bool snapshot_has_tag(const struct snapshot *snapshot, const char *tag)
+{
+    for (size_t i = 0; i < snapshot->tag_count; i++)
+        if (strcmp(snapshot->tags[i], tag) == 0)
+            return true;
+    return false;
+}
+
+bool snapshot_is_copy(const struct snapshot *snapshot)
+{
+    static const struct snapshot_origin none;
+    return memcmp(&snapshot->origin, &none, sizeof(none)) != 0;
+}
+
+struct snapshot_origin snapshot_origin_of(const struct repo *repo, const struct snapshot *snapshot)
+{
+    struct snapshot_origin origin = snapshot->origin;
+    if (!snapshot_is_copy(snapshot)) {
+        memcpy(origin.repository, repo->id, FORMAT_ID_LENGTH);
+        memcpy(origin.snapshot, snapshot->id, FORMAT_ID_LENGTH);
+    }
+    return origin;
+}
+
+uint64_t snapshot_object_units(const struct snapshot_object *object)
+{
+    return (object->length + FORMAT_BLOCK_SIZE - 1) / FORMAT_BLOCK_SIZE;
+}
+
 /* ------------------------------------------------------------------------------------------------ writing */
 
 /* The meta packs that the maps of all objects lie in, each once. */
@@ -178,7 +207,7 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
 {
     auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
     int64_t now = clock_now();
-    if (snapshot->committed < now)
+    if (!snapshot_is_copy(snapshot) && snapshot->committed < now)
         snapshot->committed = now;
     crypt_random(snapshot->id, FORMAT_ID_LENGTH);
     hex_encode(snapshot->id, FORMAT_ID_LENGTH, snapshot->id_text);

@@ -31,6 +31,12 @@ struct snapshot_object {
     struct map map;
 };
 
+/* The snapshot that was taken first: of a copy it lies in another repository. All zero: none. */
+struct snapshot_origin {
+    uint8_t repository[FORMAT_ID_LENGTH];
+    uint8_t snapshot[FORMAT_ID_LENGTH];
+};
+
 struct snapshot {
     uint8_t id[FORMAT_ID_LENGTH];
     char id_text[FORMAT_ID_TEXT];
@@ -41,6 +47,7 @@ struct snapshot {
     int64_t started; /* ms since 1970 */
     int64_t committed;
     uint8_t parent[FORMAT_ID_LENGTH]; /* zero: none */
+    struct snapshot_origin origin;    /* zero: it was taken for this repository */
     char *state;                      /* JSON left by the plugin, or NULL */
     char *version;                    /* of the Firn that made it */
     /* the outcome */
@@ -64,8 +71,15 @@ void snapshot_free_pointer(struct snapshot **snapshot);
 /* The object of that name, or NULL. Borrowed. */
 const struct snapshot_object *snapshot_object(const struct snapshot *snapshot, const char *name);
 bool snapshot_has_parent(const struct snapshot *snapshot);
+bool snapshot_has_tag(const struct snapshot *snapshot, const char *tag);
+bool snapshot_is_copy(const struct snapshot *snapshot);
+/* Its origin, or, if it is no copy, itself. */
+struct snapshot_origin snapshot_origin_of(const struct repo *repo, const struct snapshot *snapshot);
+/* How many units a volume has. */
+uint64_t snapshot_object_units(const struct snapshot_object *object);
 
-/* Writes it: the commit point. Fills in the id. committed: now, if it is not later than that already. */
+/* Writes it: the commit point. Fills in the id. committed: now, if it is not later than that already;
+ * a copy keeps its own. */
 int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_error **err);
 /* By id. NOTFOUND, CORRUPT. */
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,

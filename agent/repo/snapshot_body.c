@@ -45,6 +45,17 @@ static void write_figures(struct json_object *json, const struct snapshot *snaps
     json_set_take(json, "figures", figures);
 }
 
+static struct json_object *write_origin(const struct snapshot_origin *origin)
+{
+    struct json_object *json = json_object_new_object();
+    char id[FORMAT_ID_TEXT];
+    hex_encode(origin->repository, FORMAT_ID_LENGTH, id);
+    json_set_string(json, "repository", id);
+    hex_encode(origin->snapshot, FORMAT_ID_LENGTH, id);
+    json_set_string(json, "snapshot", id);
+    return json;
+}
+
 static void write_common(struct json_object *json, const struct snapshot *snapshot)
 {
     json_set_string(json, "item", snapshot->item);
@@ -60,6 +71,8 @@ static void write_common(struct json_object *json, const struct snapshot *snapsh
         hex_encode(snapshot->parent, FORMAT_ID_LENGTH, parent);
         json_set_string(json, "parent", parent);
     }
+    if (snapshot_is_copy(snapshot))
+        json_set_take(json, "origin", write_origin(&snapshot->origin));
     json_set_string(json, "version", snapshot->version);
     json_set_string(json, "consistency", snapshot_consistency_name(snapshot->consistency));
     json_set_string(json, "method", snapshot->method);
@@ -147,6 +160,22 @@ static int read_tags(struct json_object *json, struct snapshot *snapshot, struct
     return 0;
 }
 
+static int read_relations(struct json_object *json, struct snapshot *snapshot,
+                          struct firn_error **err)
+{
+    const char *parent = json_string_or(json, "parent", NULL);
+    const char *repository = json_string_or(json, "origin.repository", NULL);
+    const char *origin = json_string_or(json, "origin.snapshot", NULL);
+    if (parent != NULL && !hex_decode(parent, snapshot->parent, FORMAT_ID_LENGTH))
+        return fail(err, FIRN_CORRUPT, "its parent is no id");
+    if (json_at(json, "origin") != NULL &&
+        (repository == NULL || origin == NULL ||
+         !hex_decode(repository, snapshot->origin.repository, FORMAT_ID_LENGTH) ||
+         !hex_decode(origin, snapshot->origin.snapshot, FORMAT_ID_LENGTH)))
+        return fail(err, FIRN_CORRUPT, "its origin is no snapshot");
+    return 0;
+}
+
 static int read_common(struct json_object *json, struct snapshot *snapshot, struct firn_error **err)
 {
     const char *item = NULL, *consistency = NULL, *method = NULL;
@@ -167,10 +196,7 @@ static int read_common(struct json_object *json, struct snapshot *snapshot, stru
     snapshot->reason = mem_strdup(json_string_or(json, "reason", NULL));
     snapshot->state = mem_strdup(json_string_or(json, "state", NULL));
     snapshot->version = mem_strdup(json_string_or(json, "version", NULL));
-    const char *parent = json_string_or(json, "parent", NULL);
-    if (parent != NULL && !hex_decode(parent, snapshot->parent, FORMAT_ID_LENGTH))
-        return fail(err, FIRN_CORRUPT, "its parent is no id");
-    return 0;
+    return read_relations(json, snapshot, err);
 }
 
 static int read_object(struct repo *repo, struct json_object *json, struct snapshot_object *object,
