@@ -182,81 +182,136 @@ int map_from_json(struct repo *repo, struct json_object *json, struct map *out,
 
 /* ------------------------------------------------------------------------------------------------ merging */
 
-static bool wants_merge(const struct map *map)
+#define HIDDEN_UNITS 4u /* an extent may be written for so many units that it lets go */
+
+/* What merging everything would write, at most. A change in the middle of an extent of the base cuts it in two. */
+static uint64_t extents_of_all(const struct map *map)
 {
-    if (map->run_count < 2)
-        return false;
     uint64_t overlays = 0;
     for (size_t i = 0; i + 1 < map->run_count; i++)
         overlays += map->runs[i].extents;
-    return map->run_count > MAP_OVERLAYS_MAX ||
-           overlays > map->runs[map->run_count - 1].extents / 4;
+    return map->runs[map->run_count - 1].extents + 2 * overlays;
 }
 
-/* Explicit zeros hide what lies below; in a base nothing does. */
-static int copy_visible(struct map_cursor *cursor, struct map_writer *writer,
+/* What overlays hide stays in the repository as long as the base names it. So the base is renewed when that costs little for
+ * what it lets go, and when all of it may be hidden. Overlays that name the same units again and again hide less than their
+ * sum: unless one of them is most of it, they are merged first, and the sum is seen to be less. */
+static size_t merge_hidden(const struct map *map)
+{
+    uint64_t sum = 0, largest = 0;
+    for (size_t i = 0; i + 1 < map->run_count; i++) {
+        sum += map->runs[i].units;
+        largest = map->runs[i].units > largest ? map->runs[i].units : largest;
+    }
+    if (sum >= map->runs[map->run_count - 1].units)
+        return map->run_count;
+    if (sum / HIDDEN_UNITS < extents_of_all(map))
+        return 0;
+    return largest >= sum / 2 ? map->run_count : map->run_count - 1;
+}
+
+/* Merging j runs costs their extents and makes room for j - 1 more. If those are merged again as soon as there is no room, one
+ * less fits the next time, and so on: j (j - 1) / 2 captures before what was merged now is merged again. */
+static size_t merge_for_room(const struct map *map)
+{
+    uint64_t extents = map->runs[0].extents;
+    size_t best = 0;
+    double least = 0;
+    for (size_t j = 2; j <= map->run_count; j++) {
+        extents += map->runs[j - 1].extents;
+        uint64_t written = j == map->run_count ? extents_of_all(map) : extents;
+        double cost = (double)written / (double)(j * (j - 1));
+        if (best != 0 && cost > least)
+            continue;
+        best = j;
+        least = cost;
+    }
+    return best;
+}
+
+/* How many of the newest runs are to become one. */
+static size_t choose_merge(const struct map *map)
+{
+    if (map->run_count < 2)
+        return 0;
+    size_t hidden = merge_hidden(map);
+    if (hidden > 0)
+        return hidden;
+    return map->run_count > MAP_RUNS_LEFT ? merge_for_room(map) : 0;
+}
+
+/* Explicit zeros hide what lies below: where nothing does, they are left out. */
+static int copy_visible(struct map_cursor *cursor, struct map_writer *writer, size_t runs_below,
                         struct firn_error **err)
 {
     struct map_extent extent;
     int more = 0;
     while ((more = map_cursor_next(cursor, &extent, err)) > 0) {
-        if (extent.pack != PACK_NONE && map_writer_add(writer, &extent, err) < 0)
+        bool says_nothing = extent.pack == PACK_NONE && runs_below == 0;
+        if (!says_nothing && map_writer_add(writer, &extent, err) < 0)
             return -1;
     }
     return more;
 }
 
-static int merge(struct repo *repo, struct meta_writer *meta, const struct map *map,
-                 struct map_run *base, struct firn_error **err)
+/* Writes a run that says what the newest `count` runs say. */
+static int merge(struct repo *repo, struct meta_writer *meta, const struct map *map, size_t count,
+                 struct map_run *out, struct firn_error **err)
 {
+    const struct map newest = {.runs = map->runs, .run_count = count};
     struct map_cursor *cursor = NULL;
-    if (map_cursor_open(repo, map, 0, &cursor, err) < 0)
+    if (map_cursor_open(repo, &newest, 0, &cursor, err) < 0)
         return -1;
     struct map_writer *writer = map_writer_new(repo, meta);
-    int result = copy_visible(cursor, writer, err);
+    int result = copy_visible(cursor, writer, map->run_count - count, err);
     map_cursor_free(cursor);
     if (result < 0) {
         map_writer_free(writer);
         return -1;
     }
-    return map_writer_finish(writer, base, err);
+    return map_writer_finish(writer, out, err);
 }
 
-/* A map of one run, or of none if the run is empty. */
-static void set_base_take(struct map *map, struct map_run *base)
+/* Puts one run, if it says anything, in the place of the newest `count`. */
+static void replace_take(struct map *map, size_t count, struct map_run *run)
 {
-    map_free(map);
-    if (base->extents == 0) {
-        map_run_free(base);
-        return;
-    }
-    map->runs = mem_array(1, sizeof(*map->runs));
-    map->runs[0] = *base;
-    map->run_count = 1;
-    *base = (struct map_run){0};
-}
-
-int map_push_take(struct repo *repo, struct meta_writer *meta, struct map *map, struct map_run *run,
-                  struct firn_error **err)
-{
-    if (run->extents == 0) {
+    size_t kept = run->extents > 0 ? 1 : 0;
+    for (size_t i = 0; i < count; i++)
+        map_run_free(&map->runs[i]);
+    memmove(map->runs + kept, map->runs + count, (map->run_count - count) * sizeof(*map->runs));
+    map->run_count -= count - kept;
+    if (kept > 0)
+        map->runs[0] = *run;
+    else
         map_run_free(run);
-        return 0;
-    }
+    *run = (struct map_run){0};
+}
+
+static void push_take(struct map *map, struct map_run *run)
+{
     map->runs = mem_resize(map->runs, map->run_count + 1, sizeof(*map->runs));
     memmove(map->runs + 1, map->runs, map->run_count * sizeof(*map->runs));
     map->runs[0] = *run;
     map->run_count++;
     *run = (struct map_run){0};
-    if (!wants_merge(map))
+}
+
+int map_push_take(struct repo *repo, struct meta_writer *meta, struct map *map, struct map_run *run,
+                  struct firn_error **err)
+{
+    struct map_run merged = {0};
+    if (run->extents == 0) {
+        map_run_free(run);
         return 0;
-    struct map_run base = {0};
-    if (merge(repo, meta, map, &base, err) < 0) {
-        map_run_free(&map->runs[0]);
-        map->run_count--;
-        memmove(map->runs, map->runs + 1, map->run_count * sizeof(*map->runs));
+    }
+    push_take(map, run);
+    size_t count = choose_merge(map);
+    if (count == 0)
+        return 0;
+    if (merge(repo, meta, map, count, &merged, err) < 0) {
+        replace_take(map, 1, &merged);
         return -1;
     }
-    set_base_take(map, &base);
+    replace_take(map, count, &merged);
     return 0;
 }

@@ -59,8 +59,8 @@ struct map {
     size_t run_count;
 };
 
-#define MAP_RUNS_MAX     64u /* a reader refuses more */
-#define MAP_OVERLAYS_MAX 16u /* a writer leaves no more above the base */
+#define MAP_RUNS_MAX  64u /* a reader refuses more */
+#define MAP_RUNS_LEFT 16u /* a writer leaves no more */
 
 /* INVALID unless start + count is at most MAP_UNITS_MAX, and ordinal + count of data at most FORMAT_PACK_CHUNKS_MAX. */
 int map_extent_check(const struct map_extent *extent, struct firn_error **err);
@@ -77,9 +77,10 @@ struct json_object *map_to_json(struct repo *repo, const struct map *map);
 int map_from_json(struct repo *repo, struct json_object *json, struct map *out,
                   struct firn_error **err);
 
-/* Puts `run` (taken, also on error) above `map` (in place). When the overlays together exceed a
- * quarter of the base's extents, or there are more than sixteen runs, all are merged into one new
- * base, written through meta. A run without extents is dropped. On error the map is as it was. */
+/* Puts `run` (taken, also on error) above `map` (in place). When there are more than MAP_RUNS_LEFT
+ * then, the newest few are merged into one, written through meta; all of them, when they hide a good
+ * part of the base (docs/repository-format.md, "Overlays and merging"). A run without extents is
+ * dropped. On error the map is as it was. */
 int map_push_take(struct repo *repo, struct meta_writer *meta, struct map *map, struct map_run *run,
                   struct firn_error **err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Maps: the coding of chunks against hostile bytes, and builder, cursor and merging against a naive model: an array that
+ * Maps: the coding of chunks against hostile bytes, and builder and cursor against a naive model: an array that
  * holds for every unit where it lies.
  */
 #include "unit/repo_fixture.h"
@@ -445,47 +445,6 @@ static void overlaps_are_refused(void)
 
 /* ------------------------------------------------------------------------------------------------ maps */
 
-static void push(struct meta_writer *meta, struct map *map, struct model *model, size_t most)
-{
-    struct firn_error *err = NULL;
-    struct map_extent extents[2000];
-    size_t count = random_extents(extents, most, model->units);
-    for (size_t i = 0; i < count; i++)
-        model_put(model, &extents[i]);
-    struct map_run run;
-    build(meta, extents, count, &run);
-    fixture_must(map_push_take(fixture.repo, meta, map, &run, &err), "push", err);
-    CU_ASSERT_PTR_NULL(run.spans);
-}
-
-static void pushing_merges(void)
-{
-    struct meta_writer *meta = open_meta();
-    struct model model = {.units = 200000};
-    model.places = mem_array(model.units, sizeof(*model.places));
-    struct map map = {0};
-    push(meta, &map, &model, 2000);
-    CU_ASSERT_EQUAL(map.run_count, 1);
-    size_t most_runs = 0, merges = 0;
-    for (int i = 0; i < 60; i++) {
-        size_t before = map.run_count;
-        push(meta, &map, &model, i < 40 ? 5 : 200);
-        merges += map.run_count == 1;
-        CU_ASSERT(map.run_count == before + 1 || map.run_count == 1);
-        most_runs = map.run_count > most_runs ? map.run_count : most_runs;
-        check_map(&map, &model, 0, map.run_count > 1);
-        for (uint64_t unit = 0; unit < model.units && map.run_count == 1; unit++)
-            model.places[unit] =
-                model.places[unit] == 1 ? 0 : model.places[unit]; /* a base says nothing of zeros */
-    }
-    CU_ASSERT_EQUAL(most_runs, MAP_OVERLAYS_MAX);
-    CU_ASSERT(merges >= 4 && merges < 20);
-    push(meta, &map, &model, 0);
-    finish_meta(meta);
-    map_free(&map);
-    free(model.places);
-}
-
 static void json_roundtrip(void)
 {
     struct firn_error *err = NULL;
@@ -571,7 +530,6 @@ int main(void)
         {"run: neighbours join", neighbours_join},
         {"run: overlaps are refused", overlaps_are_refused},
         {"run: scattered change", scattered_change},
-        {"map: pushing merges", pushing_merges},
         {"map: JSON roundtrip", json_roundtrip},
         {"map: JSON damaged", json_damaged},
     };
