@@ -14,6 +14,8 @@ RATIOS = [
     ("restore", "wall", "restic", 0.20),
     ("restore", "cpu", "restic", 0.30),
     ("verify", "cpu", "restic", 0.45),
+    ("s3 backup", "wall", "restic", 0.50),
+    ("s3 restore", "wall", "restic", 0.50),
 ]
 SIZES = [
     ("third", "restic", 0.87),
@@ -22,6 +24,7 @@ SIZES = [
     ("clone", "borg", 0.65),
 ]
 MEMORY = 128 * MIB
+MEMORY_OF = {"s3 backup": 256 * MIB}  # packs are gathered before they are sent
 
 
 class Row:
@@ -69,7 +72,7 @@ def memory_rows(results):
     for name in results.samples:
         if results.has(name, "firn"):
             largest = results.largest(name, "firn", "memory")
-            rows.append(Row(f"{name}: peak memory", largest / MIB, MEMORY / MIB, "MiB"))
+            rows.append(Row(f"{name}: peak memory", largest / MIB, MEMORY_OF.get(name, MEMORY) / MIB, "MiB"))
     return rows
 
 
