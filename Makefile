@@ -235,10 +235,16 @@ install: all man ## installs to $(DESTDIR)$(prefix)
 	install -D -m 644 -t $(DESTDIR)$(includedir)/firn include/firn/*.h
 	$(foreach page,$(MAN_PAGES),install -D -m 644 $(page) $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
 	install -D -m 644 $(O)/man/firn.bash $(DESTDIR)$(completiondir)/firn
+# What `install` would put on a machine, and the libraries that it needs, as a container image. No container engine is involved.
+IMAGE = $(O)/firn-image.tar
+image: ## makes the container image $(O)/firn-image.tar (OCI archive) and its bill of materials
+	@rm -rf $(O)/stage
+	$(again) install DESTDIR=$(abspath $(O))/stage > /dev/null
+	@image/build $(O)/stage $(IMAGE) $(VERSION)
 clean: ## removes what was built
 	rm -rf $(O)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: all tests always deps deps-bench check check-clang check-asan check-tsan check-valgrind check-layers check-format \
-        format coverage fuzz fuzzers bench demo man install clean help
+        format coverage fuzz fuzzers bench demo man install image clean help
