@@ -343,16 +343,22 @@ static int fetch(struct crawl *crawl, const struct job *job, struct served *serv
     return fail(err, error_code(*reason), "%s", error_message(*reason));
 }
 
-static int run_tag(struct crawl *crawl, struct job *job, struct firn_error **err)
+/* 1: it is absent, as in fetch(). */
+static int take_manifest(struct crawl *crawl, const struct job *job, struct firn_error **reason,
+                         struct firn_error **err)
 {
     auto_served struct served served = {0};
     auto_manifest struct manifest manifest = {0};
+    int result = fetch(crawl, job, &served, &manifest, reason, err);
+    return result == 0 ? keep(crawl, job, &served, &manifest, err) : result;
+}
+
+static int run_tag(struct crawl *crawl, struct job *job, struct firn_error **err)
+{
     auto_error struct firn_error *reason = NULL;
-    int result = fetch(crawl, job, &served, &manifest, &reason, err);
-    if (result == 0)
-        return keep(crawl, job, &served, &manifest, err);
-    if (result < 0)
-        return -1;
+    int absent = take_manifest(crawl, job, &reason, err);
+    if (absent <= 0)
+        return absent;
     auto_free char *what = mem_printf("tag %s", job->reference);
     note(crawl, job->repository, what, reason);
     return 0;
@@ -379,14 +385,10 @@ static void image_absent(struct crawl *crawl, struct job *job, const struct firn
 
 static int run_image(struct crawl *crawl, struct job *job, struct firn_error **err)
 {
-    auto_served struct served served = {0};
-    auto_manifest struct manifest manifest = {0};
     auto_error struct firn_error *reason = NULL;
-    int result = fetch(crawl, job, &served, &manifest, &reason, err);
-    if (result == 0)
-        return keep(crawl, job, &served, &manifest, err);
-    if (result < 0)
-        return -1;
+    int absent = take_manifest(crawl, job, &reason, err);
+    if (absent <= 0)
+        return absent;
     image_absent(crawl, job, reason);
     return 0;
 }

@@ -33,6 +33,8 @@ static const struct firn_param params[] = {
     {"parallel", FIRN_PARAM_INTEGER, "4", "How many blobs travel at a time, 1 to 32."},
     {"chunk-size", FIRN_PARAM_SIZE, "64M",
      "Uploads larger than this are sent in pieces of this size."},
+    {"read-back", FIRN_PARAM_BOOLEAN, "false",
+     "A restore downloads every blob again, to prove that the registry gives back what it took."},
     {"stall-timeout", FIRN_PARAM_DURATION, "60s",
      "A transfer that brings next to nothing for this long is given up."},
     {"referrers", FIRN_PARAM_BOOLEAN, "true",

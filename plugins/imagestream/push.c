@@ -3,6 +3,7 @@
 
 #include "fallback.h"
 #include "inventory.h"
+#include "read_back.h"
 #include "registry.h"
 #include "restore.h"
 #include "upload.h"
@@ -98,7 +99,9 @@ static int carry(struct carriers *carriers, struct blob *blob, struct firn_error
         .stop = &carriers->stop,
     };
     enum upload_result result;
-    if (upload_blob(&upload, &result, err) < 0)
+    if (upload_blob(&upload, &result, err) < 0 ||
+        (request->read_back && read_back_blob(request->registry, request->repository->target, blob,
+                                              &carriers->stop, err) < 0))
         return -1;
     pthread_mutex_lock(&carriers->lock);
     blob->home = request->repository;
@@ -138,7 +141,8 @@ static int push_blobs(const struct push_request *request, const struct image_lis
     pthread_mutex_init(&carriers.lock, NULL);
     collect_blobs(images, &carriers.blobs);
     for (size_t i = 0; i < carriers.blobs.count; i++)
-        request->host->progress(request->host, carriers.blobs.list[i]->size, 0);
+        request->host->progress(request->host,
+                                carriers.blobs.list[i]->size * (request->read_back ? 2 : 1), 0);
     auto_free pthread_t *threads = mem_array(request->threads, sizeof(*threads));
     unsigned started = 0;
     while (started < request->threads &&

@@ -5,6 +5,7 @@
 #ifndef IMAGESTREAM_PUSH_H
 #define IMAGESTREAM_PUSH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct push_request {
     struct repository *repository; /* with its target */
     unsigned threads;
     uint64_t chunk_size;
+    bool read_back; /* download every blob again, and prove it */
 };
 
 /* Adds to *counts. What the snapshot lacks or the registry refuses is logged and counted, no error.

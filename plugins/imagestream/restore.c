@@ -171,6 +171,7 @@ static struct push_request push_request_for(struct restore *restore, struct repo
         .repository = repository,
         .threads = (unsigned)number(restore, "parallel", 1, 32),
         .chunk_size = (uint64_t)number(restore, "chunk-size", CHUNK_LEAST, INT64_MAX),
+        .read_back = restore->host->param_integer(restore->host, "read-back") != 0,
     };
 }
 
@@ -214,10 +215,12 @@ static int push_all(struct restore *restore, size_t count, struct firn_error **e
         if (push_repository(&request, &counts, err) < 0)
             return -1;
     }
-    restore->host->log(restore->host, FIRN_LOG_INFO,
-                       "%zu manifests and %zu tags restored and read back; %zu blobs sent, %zu "
-                       "mounted, %zu there already",
-                       counts.images, counts.tags, counts.sent, counts.mounted, counts.present);
+    restore->host->log(
+        restore->host, FIRN_LOG_INFO,
+        "%zu manifests and %zu tags restored and read back; %zu blobs sent, %zu "
+        "mounted, %zu there already%s",
+        counts.images, counts.tags, counts.sent, counts.mounted, counts.present,
+        restore->host->param_integer(restore->host, "read-back") != 0 ? ", all read back" : "");
     if (counts.failed > 0)
         return fail(err, FIRN_NOTFOUND,
                     "%zu images or tags were left out, because the snapshot lacks parts of them or "

@@ -435,7 +435,7 @@ class Hostile(Handler):
         if data is None or (kind == "blobs" and name == "push-forgets"):
             return self.missing()
         if kind == "blobs":
-            return self.blob(data)
+            return self.blob(data[:-1] + b"!" if name == "push-rots" else data)
         if name == "push-alters":
             return self.answer(200, data + b" ", [("Content-Type", json.loads(data)["mediaType"])])
         return self.manifest(data, json.loads(data)["mediaType"])
