@@ -5,6 +5,7 @@
 #     agent/*/*.c, agent/main.c   ->  $(O)/firn            (all but main.o also in $(O)/libagent.a, for the tests)
 #     agent/core/*.c              ->  $(O)/libcore.a       (what a plugin of this tree may link)
 #     plugins/NAME/*.c            ->  $(O)/plugins/NAME.so (plugins/NAME/libs.mk: PLUGIN_LIBS_NAME := pkg-config names)
+#     plugins/NAME/TASK_main.c    ->  $(O)/plugins/NAME-TASK, a program that the plugin starts, with what it needs of it
 #     tests/unit/test_*.c         ->  $(O)/tests/unit/     (tests/unit/PLUGIN/test_*.c: with the objects of that plugin)
 #     tests/component/*.c         ->  $(O)/tests/component/
 #     tests/bench/*.c             ->  $(O)/tests/bench/    (for `make bench`)
@@ -83,10 +84,13 @@ program      = $(patsubst %.c,$(O)/%,$1)
 AGENT_OBJ   := $(call obj,$(AGENT_SRC))
 PROGRAM     := $(if $(MAIN_SRC),$(O)/firn)
 PLUGIN_SO   := $(PLUGINS:%=$(O)/plugins/%.so)
+PLUGIN_MAIN := $(wildcard plugins/*/*_main.c)
+plugin_program = $(patsubst %_main.c,$(O)/plugins/%,$(subst /,-,$(1:plugins/%=%)))
+PLUGIN_PROGRAMS := $(foreach src,$(PLUGIN_MAIN),$(call plugin_program,$(src)))
 TEST_PROGRAMS := $(call program,$(UNIT_SRC) $(COMPONENT_SRC) $(FUZZ_SRC))
 -include $(wildcard plugins/*/libs.mk)
 
-all: $(PROGRAM) $(O)/libagent.a $(O)/libcore.a $(PLUGIN_SO) ## builds firn and the plugins (O=build, CC, CFLAGS)
+all: $(PROGRAM) $(O)/libagent.a $(O)/libcore.a $(PLUGIN_SO) $(PLUGIN_PROGRAMS) ## builds firn and the plugins (O=build, CC, CFLAGS)
 tests: all $(TEST_PROGRAMS) ## builds the test programs as well
 
 # Objects are made anew when the flags change.
@@ -123,7 +127,7 @@ $(O)/firn: $(call obj,$(MAIN_SRC)) $(O)/libagent.a
 
 # A plugin imports nothing but from the libraries that it names. (Sanitizers of clang leave symbols to the program.)
 define plugin
-PLUGIN_OBJ_$1 := $$(call obj,$$(wildcard plugins/$1/*.c))
+PLUGIN_OBJ_$1 := $$(call obj,$$(filter-out $$(PLUGIN_MAIN),$$(wildcard plugins/$1/*.c)))
 PLUGIN_CFLAGS_$1 = $$(if $$(PLUGIN_LIBS_$1),$$(call once,PLUGIN_CFLAGS_$1,$$(PKG_CONFIG) --cflags $$(PLUGIN_LIBS_$1)))
 PLUGIN_LDLIBS_$1 = $$(if $$(PLUGIN_LIBS_$1),$$(call once,PLUGIN_LDLIBS_$1,$$(PKG_CONFIG) --libs $$(PLUGIN_LIBS_$1)))
 $$(O)/obj/plugins/$1/%.o: plugins/$1/%.c $$(O)/flags
@@ -136,6 +140,20 @@ $$(O)/plugins/$1.so: $$(PLUGIN_OBJ_$1) $$(O)/libcore.a
 	$$(Q)$$(CC) $$(BASE_LDFLAGS) -shared $$(if $$(SANITIZE),,-Wl,--no-undefined) -o $$@ $$^ $$(PLUGIN_LDLIBS_$1) $$(CORE_LDLIBS)
 endef
 $(foreach name,$(PLUGINS),$(eval $(call plugin,$(name))))
+
+# Such a program takes of the plugin's objects those that it needs, from an archive.
+define plugin_program_rule
+$(O)/obj/plugins/$2.a: $$(PLUGIN_OBJ_$2)
+$(call plugin_program,$1): $(call obj,$1) $(O)/obj/plugins/$2.a $(O)/libcore.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK)
+	$$(Q)$$(CC) $$(BASE_LDFLAGS) -pie -o $$@ $$^ $$(PLUGIN_LDLIBS_$2) $$(CORE_LDLIBS)
+endef
+$(foreach src,$(PLUGIN_MAIN),$(eval $(call plugin_program_rule,$(src),$(notdir $(patsubst %/,%,$(dir $(src)))))))
+$(O)/obj/plugins/%.a:
+	@rm -f $@
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 # The plugin whose folder under tests/unit or tests/fuzz a test lies in, if any; it links that plugin's objects.
 plugin_of = $(filter $(PLUGINS),$(notdir $(patsubst %/,%,$(dir $1))))
@@ -232,6 +250,7 @@ install: all man ## installs to $(DESTDIR)$(prefix)
 	install -D -m 755 $(O)/firn $(DESTDIR)$(bindir)/firn
 	ln -sf firn $(DESTDIR)$(bindir)/kubectl-firn
 	$(if $(PLUGIN_SO),install -D -m 644 -t $(DESTDIR)$(plugindir) $(PLUGIN_SO))
+	$(if $(PLUGIN_PROGRAMS),install -D -m 755 -t $(DESTDIR)$(plugindir) $(PLUGIN_PROGRAMS))
 	install -D -m 644 -t $(DESTDIR)$(includedir)/firn include/firn/*.h
 	$(foreach page,$(MAN_PAGES),install -D -m 644 $(page) $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
 	install -D -m 644 $(O)/man/firn.bash $(DESTDIR)$(completiondir)/firn

@@ -6,10 +6,14 @@
 #include "marker.h"
 #include "sweep.h"
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/mem.h"
 
 #include <string.h>
+
+#define LOCK_PATIENCE 5000
+#define LOCK_PAUSE    100
 
 #define auto_capture __attribute__((cleanup(capture_release)))
 
@@ -17,6 +21,7 @@ static void capture_release(struct capture *capture)
 {
     domain_release(&capture->domain);
     disks_release(&capture->disks);
+    address_release(&capture->address);
     state_release(&capture->parent);
     file_close_pointer(&capture->lock);
     free(capture->lineage);
@@ -47,9 +52,16 @@ static void read_parent(struct capture *capture, const char *uuid)
         state_release(&capture->parent);
 }
 
+/* Whoever only thaws, as a watchdog does, holds the lock for a moment. */
 static int take_lock(struct capture *capture, const char *uuid, struct firn_error **err)
 {
-    int taken = lock_try(uuid, &capture->lock, err);
+    int64_t end = clock_monotonic() + LOCK_PATIENCE;
+    int taken = 0;
+    while ((taken = lock_try(uuid, &capture->lock, err)) == 0 && clock_monotonic() < end) {
+        if (connection_cancelled(capture->connection, err) < 0)
+            return -1;
+        clock_sleep(LOCK_PAUSE);
+    }
     if (taken == 0)
         return fail(err, FIRN_CONFLICT, "another firn is capturing %s right now",
                     capture->request->reference);
@@ -201,8 +213,8 @@ int capture_run(struct connection *connection, const struct firn_capture *reques
         .consistency = FIRN_CRASH_CONSISTENT,
     };
     sweep_frozen(connection);
-    if (connection_require_local(connection, err) < 0 || open_domain(&capture, err) < 0 ||
-        choose_disks(&capture, err) < 0 || capture_domain(&capture, err) < 0)
+    if (open_domain(&capture, err) < 0 || choose_disks(&capture, err) < 0 ||
+        capture_domain(&capture, err) < 0)
         return -1;
     *out = settlement_new(&capture);
     return 0;

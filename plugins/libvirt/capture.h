@@ -11,6 +11,7 @@
 #ifndef PLUGIN_LIBVIRT_CAPTURE_H
 #define PLUGIN_LIBVIRT_CAPTURE_H
 
+#include "address.h"
 #include "connection.h"
 #include "disk.h"
 #include "domain.h"
@@ -23,7 +24,8 @@ struct capture {
     struct domain domain;
     int lock;
     struct disks disks;
-    struct state parent; /* checkpoint NULL: there is none to build on */
+    struct address address; /* of QEMU's NBD server, while the domain runs */
+    struct state parent;    /* checkpoint NULL: there is none to build on */
     char *lineage;
     char *checkpoint;     /* that this run made; NULL: none */
     char *checkpoint_xml; /* as libvirt tells it, for the next run */

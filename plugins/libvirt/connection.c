@@ -20,6 +20,16 @@ const struct firn_param connection_params[] = {
     {"parallel-disks", FIRN_PARAM_INTEGER, "4", "How many disks are read or written at a time."},
     {"keep-checkpoints", FIRN_PARAM_INTEGER, "3",
      "How many checkpoints of Firn for other repositories are kept in a domain."},
+    {"nbd-host", FIRN_PARAM_STRING, NULL,
+     "Libvirt on another machine: by which name QEMU is reached there; the URI's by default."},
+    {"nbd-listen", FIRN_PARAM_STRING, NULL,
+     "On which address QEMU listens there; the one that nbd-host stands for by default."},
+    {"nbd-port", FIRN_PARAM_INTEGER, "10809",
+     "On which TCP port it listens; each backup that runs at a time needs one of its own."},
+    {"nbd-plain", FIRN_PARAM_BOOLEAN, "false",
+     "Reads the disks without TLS: everyone on the way can read them, too."},
+    {"tls-certificates", FIRN_PARAM_PATH, NULL,
+     "Directory of ca-cert.pem, client-cert.pem and client-key.pem; /etc/pki/libnbd by default."},
     {"directory", FIRN_PARAM_PATH, "/var/lib/libvirt/images",
      "Where a restore puts the images of disks, and the NVRAM."},
     {"tpm-directory", FIRN_PARAM_PATH, NULL,
@@ -68,6 +78,9 @@ int connection_open(const struct firn_host *host, struct connection **out, struc
         connection_close(connection);
         return -1;
     }
+    /* libvirt knows what an alias of its configuration stands for. */
+    auto_free char *canonical = virConnectGetURI(connection->vir);
+    connection->machine = connection_machine_of(canonical != NULL ? canonical : connection->uri);
     if (require_qemu(connection, err) < 0) {
         connection_close(connection);
         return -1;
@@ -82,20 +95,33 @@ void connection_close(struct connection *connection)
         return;
     vir_connect_release(&connection->vir);
     free(connection->uri);
+    free(connection->machine);
     free(connection);
 }
 
-int connection_require_local(const struct connection *connection, struct firn_error **err)
+char *connection_machine_of(const char *text)
 {
-    xmlURIPtr uri = xmlParseURI(connection->uri);
-    bool remote = uri != NULL && uri->server != NULL && *uri->server != '\0';
+    xmlURIPtr uri = xmlParseURI(text);
+    const char *server = uri == NULL || uri->server == NULL ? "" : uri->server;
+    size_t length = strlen(server);
+    /* IPv6 addresses stand in brackets. */
+    bool bracketed = length > 2 && server[0] == '[' && server[length - 1] == ']';
+    char *machine = NULL;
+    if (length > 0)
+        machine = bracketed ? mem_dup(server + 1, length - 2) : mem_strdup(server);
     xmlFreeURI(uri);
-    if (remote)
-        return fail(
-            err, FIRN_INVALID,
-            "%s is on another machine, whose disks cannot be reached from here: run firn there",
-            connection->uri);
-    return 0;
+    return machine;
+}
+
+int connection_require_local(const struct connection *connection, const char *what,
+                             struct firn_error **err)
+{
+    if (connection->machine == NULL)
+        return 0;
+    return fail(err, FIRN_INVALID,
+                "cannot %s by way of libvirt on another machine (%s), where its images are: run "
+                "firn there",
+                what, connection->machine);
 }
 
 int connection_domain(struct connection *connection, const char *reference, virDomainPtr *out,

@@ -32,7 +32,8 @@ static int give_file(struct capture *capture, const char *name, const char *type
 {
     auto_error struct firn_error *error = NULL;
     auto_buf struct buf content = buf_new(DOCUMENT_LIMIT);
-    if (file_read(path, DOCUMENT_LIMIT, &content, &error) < 0) {
+    if (connection_require_local(capture->connection, "read it", &error) < 0 ||
+        file_read(path, DOCUMENT_LIMIT, &content, &error) < 0) {
         connection_log(capture->connection, WARNING, "%s: %s is not captured: %s",
                        capture->request->reference, name, error_message(error));
         return 0;
@@ -65,7 +66,8 @@ static int give_tpm(struct capture *capture)
     auto_error struct firn_error *error = NULL;
     auto_free char *directory = tpm_directory(capture->connection, capture->domain.uuid);
     bool refused = false;
-    if (tpm_each_file(directory, give_tpm_file, capture, &refused, &error) < 0)
+    if (connection_require_local(capture->connection, "read it", &error) < 0 ||
+        tpm_each_file(directory, give_tpm_file, capture, &refused, &error) < 0)
         connection_log(capture->connection, WARNING, "%s: the state of the TPM is not captured: %s",
                        capture->request->reference, error_message(error));
     return refused ? -1 : 0;

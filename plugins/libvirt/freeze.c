@@ -3,15 +3,14 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "thaw.h"
+#include "watchdog.h"
 
 #include <pthread.h>
 #include <time.h>
 
-/* How long thawing is tried, and how long the agent has for an answer to a question that costs it nothing. */
-#define THAW_LIMIT  60000
+/* How long the agent has for an answer to a question that costs it nothing. */
 #define PROBE_LIMIT 5
-#define PAUSE_FIRST 100
-#define PAUSE_LAST  1000
 
 struct freeze {
     struct connection *connection;
@@ -20,6 +19,7 @@ struct freeze {
     /* The guard's own way to the domain: the other one may hang in a call that does not come back. */
     virConnectPtr guard_connection;
     virDomainPtr guard_domain;
+    struct watchdog watchdog;
     pthread_t guard;
     pthread_mutex_t mutex;
     pthread_cond_t ended_changed;
@@ -27,6 +27,7 @@ struct freeze {
     bool guard_fired; /* the rest: the guard's until it is joined */
     bool guard_confirmed;
     int64_t requested; /* monotonic */
+    int64_t ended_at;
     int64_t confirmed;
 };
 
@@ -35,53 +36,6 @@ static int set_agent_timeout(virDomainPtr domain, int seconds, struct firn_error
     if (virDomainAgentSetResponseTimeout(domain, seconds, 0) < 0)
         return fail_vir(err, "limit the time of the guest agent");
     return 0;
-}
-
-/* A daemon that was restarted in the meantime has closed the connection; the guest is frozen all the same. */
-static void reconnect(const char *uri, virDomainPtr domain, virConnectPtr *connection,
-                      virDomainPtr *fresh)
-{
-    unsigned char uuid[VIR_UUID_BUFLEN];
-    virDomainPtr current = *fresh != NULL ? *fresh : domain;
-    if (virConnectIsAlive(virDomainGetConnect(current)) == 1 || virDomainGetUUID(domain, uuid) < 0)
-        return;
-    vir_domain_release(fresh);
-    vir_connect_release(connection);
-    *connection = virConnectOpen(uri);
-    *fresh = *connection == NULL ? NULL : virDomainLookupByUUID(*connection, uuid);
-}
-
-/* Tries until the thaw is confirmed or the domain is gone. */
-static int thaw(const char *uri, virDomainPtr domain, struct firn_error **err)
-{
-    auto_connect virConnectPtr connection = NULL;
-    auto_domain virDomainPtr fresh = NULL;
-    int64_t end = clock_monotonic() + THAW_LIMIT;
-    int64_t pause = PAUSE_FIRST;
-    while (virDomainFSThaw(fresh != NULL ? fresh : domain, NULL, 0, 0) < 0) {
-        vir_error(err, "thaw the guest");
-        if (virDomainIsActive(fresh != NULL ? fresh : domain) == 0) {
-            error_clear(err);
-            return 0;
-        }
-        if (clock_monotonic() >= end)
-            return -1;
-        clock_sleep(pause);
-        pause = pause * 2 < PAUSE_LAST ? pause * 2 : PAUSE_LAST;
-        reconnect(uri, domain, &connection, &fresh);
-        error_clear(err);
-    }
-    return 0;
-}
-
-int freeze_thaw(const struct connection *connection, virDomainPtr domain, struct firn_error **err)
-{
-    if (virDomainIsActive(domain) == 0)
-        return 0;
-    set_agent_timeout(domain, PROBE_LIMIT, NULL);
-    int result = thaw(connection->uri, domain, err);
-    set_agent_timeout(domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, NULL);
-    return result;
 }
 
 /* ------------------------------------------------------------------------------------------------ the guard */
@@ -117,14 +71,11 @@ static void *guard_main(void *argument)
     return NULL;
 }
 
-static int guard_start(struct freeze *freeze, struct firn_error **err)
+static int guard_start(struct freeze *freeze, const char *uuid, struct firn_error **err)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN];
     freeze->guard_connection = virConnectOpen(freeze->connection->uri);
     if (freeze->guard_connection == NULL)
         return fail_vir(err, "connect to libvirt a second time");
-    if (virDomainGetUUIDString(freeze->domain, uuid) < 0)
-        return fail_vir(err, "ask for the UUID of the domain");
     freeze->guard_domain = virDomainLookupByUUIDString(freeze->guard_connection, uuid);
     if (freeze->guard_domain == NULL)
         return fail_vir(err, "find the domain a second time");
@@ -134,8 +85,10 @@ static int guard_start(struct freeze *freeze, struct firn_error **err)
     return 0;
 }
 
+/* A process that was stopped for a while may end the guard before that could fire. */
 static void guard_end(struct freeze *freeze)
 {
+    freeze->ended_at = clock_monotonic();
     pthread_mutex_lock(&freeze->mutex);
     freeze->ended = true;
     pthread_cond_signal(&freeze->ended_changed);
@@ -153,6 +106,7 @@ static struct freeze *freeze_new(struct connection *connection, virDomainPtr dom
     freeze->domain = domain;
     freeze->marker.run = mem_strdup(marker->run);
     freeze->marker.checkpoint = mem_strdup(marker->checkpoint);
+    freeze->marker.timeout = connection->freeze_timeout;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -200,19 +154,35 @@ static bool settle(struct freeze *freeze)
             freeze->connection, ERROR,
             "%s: the guest may be FROZEN: %s; every later run of firn on this libvirt tries again",
             virDomainGetName(freeze->domain), error_message(error));
+        watchdog_leave(&freeze->watchdog);
         return false;
     }
+    watchdog_end(&freeze->watchdog);
     freeze->marker.frozen = false;
     marker_set(freeze->domain, &freeze->marker, NULL);
     return true;
 }
 
-static int request(struct freeze *freeze, struct firn_error **err)
+/* All that makes sure that the guest is thawed again. */
+static int prepare(struct freeze *freeze, struct firn_error **err)
 {
+    char uuid[VIR_UUID_STRING_BUFLEN];
     int seconds = (int)((freeze->connection->freeze_timeout + 999) / 1000);
     freeze->marker.frozen = true;
     if (set_agent_timeout(freeze->domain, seconds, err) < 0 ||
-        marker_set(freeze->domain, &freeze->marker, err) < 0 || guard_start(freeze, err) < 0) {
+        marker_set(freeze->domain, &freeze->marker, err) < 0)
+        return -1;
+    if (virDomainGetUUIDString(freeze->domain, uuid) < 0)
+        return fail_vir(err, "ask for the UUID of the domain");
+    if (watchdog_start(freeze->connection->uri, uuid, &freeze->watchdog, err) < 0)
+        return -1;
+    return guard_start(freeze, uuid, err);
+}
+
+static int request(struct freeze *freeze, struct firn_error **err)
+{
+    if (prepare(freeze, err) < 0) {
+        watchdog_end(&freeze->watchdog);
         set_agent_timeout(freeze->domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, NULL);
         marker_clear(freeze->domain, NULL);
         return -1;
@@ -251,7 +221,8 @@ void freeze_end(struct freeze *freeze, struct freeze_result *result)
     bool thawed = settle(freeze);
     *result = (struct freeze_result){
         .milliseconds = freeze->confirmed - freeze->requested,
-        .kept = !freeze->guard_fired,
+        .kept = !freeze->guard_fired &&
+                freeze->ended_at - freeze->requested <= freeze->connection->freeze_timeout,
         .thawed = thawed,
     };
     freeze_free(freeze);

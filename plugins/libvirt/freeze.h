@@ -7,8 +7,7 @@
  *                        |<-- freeze-timeout -->| the guard thaws, through a connection of its own
  *
  * After any attempt to freeze, a failed one as well, the guest is thawed, with retries: an agent that is late may freeze
- * after libvirt has given up on it. The agent works its requests off in order, so a thaw that it answered came after every
- * freeze that it was asked for before.
+ * after libvirt has given up on it. Should this process die, its watchdog thaws.
  */
 #ifndef PLUGIN_LIBVIRT_FREEZE_H
 #define PLUGIN_LIBVIRT_FREEZE_H
@@ -32,8 +31,5 @@ int freeze_begin(struct connection *connection, virDomainPtr domain, const struc
                  struct freeze **out, struct firn_error **err);
 /* Thaws, frees, and tells how it went. */
 void freeze_end(struct freeze *freeze, struct freeze_result *result);
-
-/* Thaws what a dead Firn may have left frozen: 0 when the agent confirmed it, or the domain does not run. */
-int freeze_thaw(const struct connection *connection, virDomainPtr domain, struct firn_error **err);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
 
+#include "extents.h"
 #include "nbd.h"
 #include "parallel.h"
 #include "process.h"
@@ -45,28 +46,16 @@ int image_adopt_owner(const char *path, struct firn_error **err)
 
 /* ------------------------------------------------------------------------------------------------ raw */
 
-static int write_raw_extents(const struct nbd_transfer *transfer, int fd, const char *path,
-                             struct firn_source *source, struct firn_reader *reader,
-                             struct firn_error **err)
+struct raw_file {
+    int fd;
+    const char *path;
+};
+
+static int write_raw_data(void *context, uint64_t offset, const void *data, uint64_t length,
+                          struct firn_error **err)
 {
-    const struct firn_host *host = transfer->host;
-    for (;;) {
-        struct firn_extent extent = {.size = sizeof(extent)};
-        int more = source->next_extent(reader, &extent);
-        if (more <= 0)
-            return more;
-        int result = 0;
-        if (extent.length > transfer->size || extent.offset > transfer->size - extent.length)
-            result = fail(err, FIRN_CORRUPT, "an extent lies beyond the end of the volume");
-        else if (atomic_load(transfer->stop) || host->cancelled(host))
-            result = fail(err, FIRN_CANCELLED, "cancelled");
-        else if (extent.data != NULL)
-            result = file_pwrite(fd, extent.data, extent.length, extent.offset, path, err);
-        host->progress(host, 0, extent.length);
-        source->release(reader, &extent);
-        if (result < 0)
-            return -1;
-    }
+    const struct raw_file *file = context;
+    return file_pwrite(file->fd, data, length, offset, file->path, err);
 }
 
 static int write_raw(const struct nbd_transfer *transfer, const struct image *image,
@@ -79,7 +68,13 @@ static int write_raw(const struct nbd_transfer *transfer, const struct image *im
         return fail_errno(err, "create %s", image->part);
     if (ftruncate(fd, (off_t)image->size) < 0)
         return fail_errno(err, "size %s", image->part);
-    if (write_raw_extents(transfer, fd, image->part, source, reader, err) < 0)
+    struct raw_file file = {.fd = fd, .path = image->part};
+    struct extents extents = {.host = transfer->host,
+                              .stop = transfer->stop,
+                              .size = transfer->size,
+                              .write = write_raw_data,
+                              .context = &file};
+    if (extents_write(&extents, source, reader, err) < 0)
         return -1;
     if (fsync(fd) < 0)
         return fail_errno(err, "make %s durable", image->part);

@@ -2,22 +2,26 @@
 #include "marker.h"
 
 #include "core/mem.h"
+#include "lock.h"
 #include "xml.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define NAMESPACE "https://firn.dev/libvirt/1"
+/* A marker may be anybody's: none makes us wait for longer. */
+#define TIMEOUT_MOST 3600000
 
 void marker_release(struct marker *marker)
 {
     free(marker->run);
+    free(marker->scope);
     free(marker->checkpoint);
     *marker = (struct marker){.frozen = false};
 }
 
 static int write_metadata(virDomainPtr domain, const char *text)
 {
-    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "firn", NAMESPACE,
+    return virDomainSetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, text, "firn", MARKER_NAMESPACE,
                                 VIR_DOMAIN_AFFECT_LIVE);
 }
 
@@ -26,8 +30,12 @@ int marker_set(virDomainPtr domain, const struct marker *marker, struct firn_err
     auto_xml xmlDocPtr document = xml_new("capture");
     xmlNodePtr root = xmlDocGetRootElement(document);
     xml_set(root, "run", marker->run);
+    auto_free char *scope = lock_scope();
+    xml_set(root, "scope", marker->scope != NULL ? marker->scope : scope);
     xml_set(root, "checkpoint", marker->checkpoint);
     xml_set(root, "frozen", marker->frozen ? "yes" : "no");
+    auto_free char *timeout = mem_printf("%lld", (long long)marker->timeout);
+    xml_set(root, "timeout", timeout);
     auto_free char *text = xml_text_of(document);
     if (write_metadata(domain, text) < 0)
         return fail_vir(err, "note the capture in the metadata of %s", virDomainGetName(domain));
@@ -37,8 +45,8 @@ int marker_set(virDomainPtr domain, const struct marker *marker, struct firn_err
 int marker_get(virDomainPtr domain, struct marker *out, struct firn_error **err)
 {
     *out = (struct marker){.frozen = false};
-    auto_free char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE,
-                                                VIR_DOMAIN_AFFECT_LIVE);
+    auto_free char *text = virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT,
+                                                MARKER_NAMESPACE, VIR_DOMAIN_AFFECT_LIVE);
     if (text == NULL) {
         int code = virGetLastErrorCode();
         if (code == VIR_ERR_NO_DOMAIN_METADATA || code == VIR_ERR_OPERATION_INVALID ||
@@ -51,10 +59,21 @@ int marker_get(virDomainPtr domain, struct marker *out, struct firn_error **err)
         return -1;
     xmlNodePtr root = xmlDocGetRootElement(document);
     auto_free char *frozen = xml_string(root, "@frozen");
+    auto_free char *timeout = xml_string(root, "@timeout");
     out->run = xml_string(root, "@run");
+    out->scope = xml_string(root, "@scope");
     out->checkpoint = xml_string(root, "@checkpoint");
     out->frozen = frozen != NULL && strcmp(frozen, "yes") == 0;
+    long long milliseconds = timeout == NULL ? 0 : strtoll(timeout, NULL, 10);
+    if (milliseconds > 0)
+        out->timeout = milliseconds < TIMEOUT_MOST ? milliseconds : TIMEOUT_MOST;
     return 1;
+}
+
+bool marker_is_ours(const struct marker *marker)
+{
+    auto_free char *scope = lock_scope();
+    return marker->scope != NULL && strcmp(marker->scope, scope) == 0;
 }
 
 int marker_clear(virDomainPtr domain, struct firn_error **err)

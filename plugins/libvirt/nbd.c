@@ -2,6 +2,7 @@
 #include "nbd.h"
 
 #include "core/mem.h"
+#include "extents.h"
 #include "nbd_queue.h"
 
 #include <string.h>
@@ -24,6 +25,29 @@ static char *bitmap_context(const char *bitmap)
     return bitmap == NULL ? NULL : mem_printf(DIRTY "%s", bitmap);
 }
 
+static int connect_tcp(struct nbd_handle *nbd, const struct address *address,
+                       struct firn_error **err)
+{
+    if (address->tls && (nbd_set_tls(nbd, LIBNBD_TLS_REQUIRE) < 0 ||
+                         (address->certificates != NULL &&
+                          nbd_set_tls_certificates(nbd, address->certificates) < 0)))
+        return fail_nbd(err, "set up TLS");
+    if (nbd_connect_tcp(nbd, address->host, address->port) < 0)
+        return fail_nbd(err, "connect to QEMU on %s port %s%s", address->host, address->port,
+                        address->tls ? " with TLS" : "");
+    return 0;
+}
+
+static int connect_to(struct nbd_handle *nbd, const struct address *address,
+                      struct firn_error **err)
+{
+    if (address->socket == NULL)
+        return connect_tcp(nbd, address, err);
+    if (nbd_connect_unix(nbd, address->socket) < 0)
+        return fail_nbd(err, "connect to %s", address->socket);
+    return 0;
+}
+
 static int negotiate(struct nbd_handle *nbd, const struct nbd_target *target,
                      struct firn_error **err)
 {
@@ -32,8 +56,8 @@ static int negotiate(struct nbd_handle *nbd, const struct nbd_target *target,
         nbd_add_meta_context(nbd, ALLOCATION) < 0 ||
         (context != NULL && nbd_add_meta_context(nbd, context) < 0))
         return fail_nbd(err, "set up NBD");
-    if (target->socket != NULL && nbd_connect_unix(nbd, target->socket) < 0)
-        return fail_nbd(err, "connect to %s", target->socket);
+    if (target->address != NULL && connect_to(nbd, target->address, err) < 0)
+        return -1;
     if (target->server != NULL) {
         /* libnbd changes nothing in the array, but takes it as execvp() does. */
         char **words = NULL;
@@ -260,35 +284,30 @@ int nbd_capture(struct nbd_transfer *transfer, struct firn_sink *sink, struct fi
 
 /* ------------------------------------------------------------------------------------------------ restore */
 
-static int write_extents(struct nbd_transfer *transfer, struct nbd_queue *queue,
-                         struct firn_source *source, struct firn_reader *reader,
-                         struct firn_error **err)
+struct writing {
+    struct nbd_transfer *transfer;
+    struct nbd_queue *queue;
+};
+
+static int write_data(void *context, uint64_t offset, const void *data, uint64_t length,
+                      struct firn_error **err)
 {
-    const struct firn_host *host = transfer->host;
-    for (;;) {
-        struct firn_extent extent = {.size = sizeof(extent)};
-        int more = source->next_extent(reader, &extent);
-        if (more <= 0)
-            return more;
-        int result = 0;
-        if (extent.length > transfer->size || extent.offset > transfer->size - extent.length)
-            result = fail(err, FIRN_CORRUPT, "an extent lies beyond the end of the volume");
-        else if (extent.data != NULL)
-            result = nbd_queue_write(queue, extent.offset, extent.data, extent.length, err);
-        if (result == 0 && extent.data != NULL)
-            transfer->bytes += extent.length;
-        host->progress(host, 0, extent.length);
-        source->release(reader, &extent);
-        if (result < 0)
-            return -1;
-    }
+    struct writing *writing = context;
+    writing->transfer->bytes += length;
+    return nbd_queue_write(writing->queue, offset, data, length, err);
 }
 
 int nbd_restore(struct nbd_transfer *transfer, struct firn_source *source,
                 struct firn_reader *reader, struct firn_error **err)
 {
     struct nbd_queue *queue = nbd_queue_new(&transfer->nbd, transfer->host, transfer->stop, NULL);
-    int result = write_extents(transfer, queue, source, reader, err);
+    struct writing writing = {.transfer = transfer, .queue = queue};
+    struct extents extents = {.host = transfer->host,
+                              .stop = transfer->stop,
+                              .size = transfer->size,
+                              .write = write_data,
+                              .context = &writing};
+    int result = extents_write(&extents, source, reader, err);
     if (result == 0)
         result = nbd_queue_drain(queue, err);
     nbd_queue_free(queue);

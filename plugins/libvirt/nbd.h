@@ -5,10 +5,12 @@
  *     capture:  block status (allocation, changes) -> holes as zero, the rest read in pieces -> object of the sink
  *     restore:  extents of the source -> writes in pieces -> flush
  *
- * The server is QEMU's, on a socket, or a program that libnbd starts and stops with the connection.
+ * The server is QEMU's, see address.h, or a program that libnbd starts and stops with the connection.
  */
 #ifndef PLUGIN_LIBVIRT_NBD_H
 #define PLUGIN_LIBVIRT_NBD_H
+
+#include "address.h"
 
 #include "core/error.h"
 
@@ -18,7 +20,7 @@
 #include <stdbool.h>
 
 struct nbd_target {
-    const char *socket; /* a server that runs already; or NULL */
+    const struct address *address; /* a server that runs already; or NULL */
     const char *const
         *server; /* else: the program and its arguments, ended by NULL (socket activation) */
     const char *export_name;

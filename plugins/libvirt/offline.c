@@ -153,7 +153,8 @@ static int capture_disks(struct capture *capture, struct server *servers,
 
 int offline_capture(struct capture *capture, struct firn_error **err)
 {
-    if (judge(capture, err) < 0)
+    if (connection_require_local(capture->connection, "back up a domain that is off", err) < 0 ||
+        judge(capture, err) < 0)
         return -1;
     auto_free struct server *servers = mem_array(capture->disks.count, sizeof(*servers));
     auto_free struct nbd_target *targets = mem_array(capture->disks.count, sizeof(*targets));

@@ -68,9 +68,15 @@ static void undo(struct capture *capture)
 
 static int start_job(struct capture *capture, const char *checkpoint_xml, struct firn_error **err)
 {
+    struct backup_job job = {
+        .address = &capture->address,
+        .run = capture->request->run_id,
+        .disks = &capture->disks,
+        .parent = capture->parent.checkpoint,
+        .checkpoint_xml = checkpoint_xml,
+    };
     connection_step(capture->connection, "starting the backup job");
-    int result = backup_job_begin(capture->connection, capture->domain.vir, &capture->disks,
-                                  capture->parent.checkpoint, checkpoint_xml, err);
+    int result = backup_job_begin(capture->connection, capture->domain.vir, &job, err);
     capture->point_in_time = clock_now();
     return result;
 }
@@ -128,12 +134,11 @@ static int begin(struct capture *capture, struct firn_error **err)
 
 static int read_disks(struct capture *capture, struct firn_error **err)
 {
-    auto_free char *socket = backup_job_socket(capture->connection, capture->domain.vir);
     auto_free struct nbd_target *targets = mem_array(capture->disks.count, sizeof(*targets));
     for (size_t i = 0; i < capture->disks.count; i++) {
         const struct disk *disk = &capture->disks.list[i];
         targets[i] = (struct nbd_target){
-            .socket = socket,
+            .address = &capture->address,
             .export_name = disk->target,
             .bitmap = disk->incremental ? BACKUP_BITMAP : NULL,
         };
@@ -146,7 +151,8 @@ int online_capture(struct capture *capture, struct firn_error **err)
 {
     virDomainPtr domain = capture->domain.vir;
     capture->checkpoint = checkpoint_name(capture->request->run_id);
-    if (plan_online(capture, err) < 0 || connection_cancelled(capture->connection, err) < 0 ||
+    if (address_choose(capture->connection, domain, &capture->address, err) < 0 ||
+        plan_online(capture, err) < 0 || connection_cancelled(capture->connection, err) < 0 ||
         begin(capture, err) < 0)
         return -1;
     if (read_disks(capture, err) < 0 || backup_job_end(capture->connection, domain, err) < 0) {

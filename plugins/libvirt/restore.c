@@ -355,8 +355,8 @@ int restore_run(struct connection *connection, const struct firn_restore *reques
         .directory = connection->host->param(connection->host, "directory"),
     };
     size_t collisions = 0;
-    if (connection_require_local(connection, err) < 0 || prepare(&restore, err) < 0 ||
-        check_collisions(&restore, &collisions, err) < 0)
+    if (connection_require_local(connection, "restore a domain", err) < 0 ||
+        prepare(&restore, err) < 0 || check_collisions(&restore, &collisions, err) < 0)
         return -1;
     definition_check(connection, restore.document);
     if (request->dry_run)

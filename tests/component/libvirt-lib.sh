@@ -12,21 +12,6 @@ cd "$TEST_TMP"
 trap '"$LAB" down' EXIT
 trap 'exit 1' INT TERM
 
-# The sanitizers intercept the XDR functions of libtirpc, but find them only if it is there from the start, which it is not
-# in a program that loads libvirt later.
-if nm -D "$FIRN" 2>/dev/null | grep -E '__(asan|tsan)_init' >/dev/null; then
-    # libtirpc and libvirt are not built for ThreadSanitizer, which does not see how they lock.
-    printf '%s\n' race:libtirpc.so.3 race:libvirt.so.0 called_from_lib:libtirpc.so.3 >"$TEST_TMP/tsan"
-    cat >"$TEST_TMP/firn" <<SCRIPT
-#!/bin/sh
-export LD_PRELOAD="libtirpc.so.3 \$LD_PRELOAD" ASAN_OPTIONS="\$ASAN_OPTIONS:verify_asan_link_order=0"
-export TSAN_OPTIONS="\$TSAN_OPTIONS:suppressions=$TEST_TMP/tsan"
-exec "$FIRN" "\$@"
-SCRIPT
-    chmod +x "$TEST_TMP/firn"
-    FIRN=$TEST_TMP/firn
-fi
-
 say() { printf '%s\n' "--- $*" >&2; }
 die() {
     printf 'FAILED: %s\n' "$*" >&2
@@ -38,6 +23,16 @@ has() { grep -e "$1" >/dev/null; }
 expect() { [ "$2" = "$3" ] || die "$1 is \"$2\", not \"$3\""; }
 # expect_match WHAT ACTUAL PATTERN
 expect_match() { [[ $2 =~ $3 ]] || die "$1 is \"$2\", which does not match \"$3\""; }
+
+# eventually WHAT COMMAND...: waits until the command succeeds, for two minutes at most.
+eventually() {
+    local what=$1 end=$((SECONDS + 120))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || die "not after two minutes: $what"
+        sleep 0.05
+    done
+}
 
 start_lab() {
     "$LAB" up vm
@@ -97,3 +92,57 @@ nothing_left() {
     checkpoints=$(virsh -q checkpoint-list lab0 --name | grep -c firn || true)
     [ "$checkpoints" -le 1 ] || die "$checkpoints checkpoints are left"
 }
+
+guest_is() { [ "$(guest frozen)" = "$1" ]; }
+job_runs() { virsh domjobinfo lab0 | has Backup; }
+marked_frozen() { virsh metadata lab0 https://firn.dev/libvirt/1 --live 2>/dev/null | has 'frozen="yes"'; }
+
+# A library to preload, which makes the beginning of a backup job take SLOW seconds, or as long as the file HOLD is there, or
+# its end as long as the file HOLD_AFTER is.
+backup_begin_library() {
+    local library=$TEST_TMP/backup-begin.so
+    [ -e "$library" ] || gcc -D_GNU_SOURCE -shared -fPIC -o "$library" -x c - <<'C'
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+typedef int begin(void *domain, const char *backup, const char *checkpoint, unsigned flags);
+static void hold(const char *file)
+{
+    for (int i = 0; file != NULL && i < 6000 && access(file, F_OK) == 0; i++)
+        usleep(100000);
+}
+int virDomainBackupBegin(void *domain, const char *backup, const char *checkpoint, unsigned flags)
+{
+    const char *slow = getenv("SLOW");
+    sleep(slow == NULL ? 0 : atoi(slow));
+    hold(getenv("HOLD"));
+    /* The plugin was loaded privately: libvirt is not among what RTLD_NEXT looks through. */
+    void *library = dlopen("libvirt.so.0", RTLD_LAZY | RTLD_NOLOAD);
+    int result = ((begin *)dlsym(library, "virDomainBackupBegin"))(domain, backup, checkpoint, flags);
+    hold(getenv("HOLD_AFTER"));
+    return result;
+}
+C
+    echo "$library"
+}
+
+# begin_held_backup HOLD|HOLD_AFTER OPTION...: in the background ($!), until the file "hold" is gone. Its errors go to the
+# file "error"; the variable launch may hold a command to start it with.
+begin_held_backup() {
+    local variable=$1
+    shift
+    : >hold
+    env "$variable=$TEST_TMP/hold" LD_PRELOAD="$(backup_begin_library)" ${launch:+"$launch"} \
+        "$FIRN" -q backup libvirt:lab0 --scratch-directory "$scratch" "$@" 2>error 9<hold &
+}
+
+# The watchdogs of this lab.
+watchdogs() {
+    local folder
+    for folder in /proc/[0-9]*; do
+        case "$(tr '\0' ' ' 2>/dev/null <"$folder/cmdline")" in
+        *libvirt-watchdog*"$LAB_VM_FOLDER"*) echo "${folder#/proc/}" ;;
+        esac
+    done
+}
+no_watchdog() { [ -z "$(watchdogs)" ]; }
