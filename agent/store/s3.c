@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "s3.h"
 
+#include "s3_lock.h"
+#include "s3_versions.h"
+
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/mem.h"
@@ -17,9 +20,15 @@
 static int s3_stat(struct store *store, const char *name, uint64_t *length, int64_t *modified,
                    struct firn_error **err)
 {
-    struct s3_request request = {.method = "HEAD", .name = name};
+    struct s3 *s3 = (struct s3 *)store;
+    if (s3_versioned(s3) && !s3_pins_cover(s3, name))
+        return s3_versions_stat(s3, name, length, modified, err);
+    auto_free char *version = s3_pinned(s3, name);
+    const struct sigv4_parameter query[] = {{"versionId", version}};
+    struct s3_request request = {
+        .method = "HEAD", .name = name, .query = query, .query_count = version == NULL ? 0 : 1};
     auto_answer struct s3_answer answer = {.response = NULL};
-    if (s3_exchange((struct s3 *)store, &request, &answer, err) < 0)
+    if (s3_exchange(s3, &request, &answer, err) < 0)
         return wrap(err, "look up %s", name);
     const char *text = http_header(answer.response, "content-length");
     char *end = NULL;
@@ -61,8 +70,18 @@ static int s3_get(struct store *store, const char *name, uint64_t offset, void *
     auto_free char *range = mem_printf("bytes=%llu-%llu", (unsigned long long)offset,
                                        (unsigned long long)(offset + length - 1));
     struct firn_header header = {.name = "range", .value = range};
+    auto_free char *version = s3_pinned((struct s3 *)store, name);
+    const struct sigv4_parameter query[] = {{"versionId", version}};
     struct s3_request request = {
-        .method = "GET", .name = name, .header = &header, .into = data, .into_length = length};
+        .method = "GET",
+        .name = name,
+        .query = query,
+        .query_count = version == NULL ? 0 : 1,
+        .headers = &header,
+        .header_count = 1,
+        .into = data,
+        .into_length = length,
+    };
     auto_answer struct s3_answer answer = {.response = NULL};
     if (s3_exchange((struct s3 *)store, &request, &answer, err) < 0 ||
         check_part(&request, &answer, offset, err) < 0)
@@ -74,6 +93,8 @@ static int s3_get(struct store *store, const char *name, uint64_t offset, void *
 static int s3_remove(struct store *store, const char *name, struct firn_error **err)
 {
     uint64_t length;
+    if (s3_versioned((struct s3 *)store))
+        return s3_versions_remove((struct s3 *)store, name, err);
     if (store_stat(store, name, &length, NULL, err) < 0)
         return -1;
     struct s3_request request = {.method = "DELETE", .name = name};
@@ -102,10 +123,14 @@ static int put_new(struct s3 *s3, const char *name, const void *data, size_t len
     if (sigv4_hash(length == 0 ? "" : data, length, payload, err) < 0)
         return -1;
     bool conditional = !atomic_load(&s3->unconditional);
+    struct s3_lock_headers lock;
+    struct firn_header headers[S3_LOCK_HEADERS + 1] = {unless_there};
+    size_t lock_count = s3_lock_headers(s3, name, payload, &lock, headers + 1);
     struct s3_request request = {
         .method = "PUT",
         .name = name,
-        .header = conditional ? &unless_there : NULL,
+        .headers = conditional ? headers : headers + 1,
+        .header_count = conditional ? lock_count + 1 : lock_count,
         .body = length == 0 ? "" : data,
         .body_length = length,
         .payload = payload,
@@ -209,6 +234,8 @@ static int s3_list(struct store *store, const char *prefix, store_list_callback 
                    void *context, struct firn_error **err)
 {
     struct listing listing = {.prefix = prefix, .each = each, .context = context};
+    if (s3_versioned((struct s3 *)store))
+        return s3_versions_list((struct s3 *)store, prefix, each, context, err);
     return list_from((struct s3 *)store, prefix, take_entry, &listing, err);
 }
 
@@ -220,6 +247,7 @@ static void s3_close(struct store *store)
     http_client_free(s3->http);
     credentials_wipe(&s3->credentials);
     s3_location_free(&s3->location);
+    s3_pins_free(s3->pins);
     pthread_mutex_destroy(&s3->mutex);
     free(s3->region);
     free(s3->base.location);
@@ -237,6 +265,15 @@ static const struct store_operations s3_operations = {
     .remove = s3_remove,
     .now = s3_now,
     .close = s3_close,
+    .list_overlaid = s3_list_overlaid,
+    .uncover = s3_uncover,
+    .probe = s3_probe,
+    .can_lock = s3_can_lock,
+    .set_lock_rule = s3_set_lock_rule,
+    .lock_read = s3_lock_read,
+    .lock_extend = s3_lock_extend,
+    .hold = s3_hold,
+    .release = s3_release,
 };
 
 static int start(struct s3 *s3, const char *location, struct firn_error **err)
@@ -249,6 +286,9 @@ static int start(struct s3 *s3, const char *location, struct firn_error **err)
     s3->region = mem_strdup(region != NULL ? region : "us-east-1");
     s3->http = http_client_new("firn/" FIRN_VERSION);
     auto_answer struct s3_answer answer = {.response = NULL};
+    int known = s3_versions_open(s3, err);
+    if (known != 0)
+        return known < 0 ? -1 : 0;
     return fetch_page(s3, s3->location.prefix, NULL, "1", &answer, err);
 }
 
@@ -258,6 +298,7 @@ int s3_open(const char *location, struct store **out, struct firn_error **err)
     struct s3 *s3 = mem_zalloc(sizeof(*s3));
     s3->base.operations = &s3_operations;
     s3->base.location = mem_dup(location, strcspn(location, "?"));
+    s3->pins = s3_pins_new();
     pthread_mutex_init(&s3->mutex, NULL);
     if (start(s3, location, err) < 0) {
         s3_close(&s3->base);

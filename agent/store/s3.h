@@ -5,7 +5,7 @@
  *     put      HEAD, then PUT with If-None-Match: a name that is taken is CONFLICT
  *     writer   gathers the object in memory, then one PUT: packs have random names, so nothing is asked before
  *     get      one GET of a range, straight into the caller's memory
- *     list     ListObjectsV2, a thousand keys a page
+ *     list     ListObjectsV2, a thousand keys a page; ListObjectVersions where there are versions (s3_versions.h)
  *
  * A PUT that was answered is durable; there is nothing to flush. A PUT is whole or not at all: its hash is signed, and the
  * server compares.
@@ -14,6 +14,7 @@
 #define STORE_S3_H
 
 #include "credentials.h"
+#include "lock.h"
 #include "s3_location.h"
 #include "s3_xml.h"
 #include "sigv4.h"
@@ -29,9 +30,15 @@ struct s3 {
     struct store base;
     struct http_client *http;
     struct s3_location location;
-    atomic_llong skew;         /* ms that the server's clock is ahead of ours */
-    atomic_bool unconditional; /* the server does not implement If-None-Match */
-    pthread_mutex_t mutex;     /* guards what follows */
+    atomic_llong skew;          /* ms that the server's clock is ahead of ours */
+    atomic_llong ahead;         /* the same, kept up with every answer: for the ends of locks */
+    atomic_bool unconditional;  /* the server does not implement If-None-Match */
+    atomic_bool versioned;      /* the bucket keeps versions: seen in an answer */
+    atomic_bool lists_versions; /* … and lists them for these credentials */
+    atomic_bool warned;         /* that it does not */
+    struct lock_rule lock; /* of what is put; does not change any more once there are threads */
+    struct s3_pins *pins;  /* s3_versions.h */
+    pthread_mutex_t mutex; /* guards what follows */
     struct credentials credentials;
     char *region;
 };
@@ -41,7 +48,8 @@ struct s3_request {
     const char *name; /* of the object; NULL: the bucket */
     const struct sigv4_parameter *query;
     size_t query_count;
-    const struct firn_header *header; /* one more header; NULL: none */
+    const struct firn_header *headers; /* besides those that every request has */
+    size_t header_count;
     const void *body;
     size_t body_length;
     const char *payload; /* SHA-256 of body in hex; NULL: there is no body */
@@ -64,6 +72,8 @@ int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answe
                 struct firn_error **err);
 /* A header that holds a time, in ms since 1970; 0 if there is none. */
 int64_t s3_header_time(const struct firn_http_response *response, const char *name);
+/* ms since 1970 by the server's clock, as its last answer told. */
+int64_t s3_clock(const struct s3 *s3);
 void s3_answer_free(struct s3_answer *answer);
 #define auto_answer __attribute__((cleanup(s3_answer_free)))
 

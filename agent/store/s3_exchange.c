@@ -87,8 +87,8 @@ static int sign(struct attempt *attempt, const char *path, const char *query,
     add_header(signing, "x-amz-content-sha256", payload);
     if (attempt->credentials.session_token != NULL)
         add_header(signing, "x-amz-security-token", attempt->credentials.session_token);
-    if (request->header != NULL)
-        add_header(signing, request->header->name, request->header->value);
+    for (size_t i = 0; i < request->header_count; i++)
+        add_header(signing, request->headers[i].name, request->headers[i].value);
     add_header(signing, "host", attempt->s3->location.host);
     struct sigv4_scope scope = {
         .access_key = attempt->credentials.access_key,
@@ -309,11 +309,28 @@ static int64_t asked_pause(const struct firn_http_response *response)
     return seconds > INT32_MAX ? INT64_C(1000) * INT32_MAX : seconds * 1000;
 }
 
+int64_t s3_clock(const struct s3 *s3)
+{
+    return clock_now() + atomic_load(&s3->ahead);
+}
+
+/* What every answer tells besides. */
+static void observe(struct s3 *s3, const struct firn_http_response *response)
+{
+    int64_t theirs = s3_header_time(response, "date");
+    const char *version = http_header(response, "x-amz-version-id");
+    if (theirs != 0)
+        atomic_store(&s3->ahead, theirs - clock_now());
+    if (version != NULL && version[0] != '\0' && strcmp(version, "null") != 0)
+        atomic_store(&s3->versioned, true);
+}
+
 /* An answer came. */
 static enum verdict judge(struct attempt *attempt, struct firn_error **err)
 {
     struct s3_answer *answer = attempt->answer;
     struct firn_http_response *response = answer->response;
+    observe(attempt->s3, response);
     if (response->status >= 200 && response->status < 300)
         return DONE;
     s3_xml_fault(response->body, response->body_length, &answer->fault);

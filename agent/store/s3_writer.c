@@ -5,6 +5,8 @@
  */
 #include "s3.h"
 
+#include "s3_lock.h"
+
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/mem.h"
@@ -83,9 +85,13 @@ static int upload(struct s3_writer *writer, struct firn_error **err)
     if (EVP_DigestFinal_ex(writer->hash, hash, &hash_length) != 1)
         return fail(err, FIRN_INTERNAL, "SHA-256 failed");
     hex_encode(hash, hash_length, payload);
+    struct s3_lock_headers lock;
+    struct firn_header headers[S3_LOCK_HEADERS];
     struct s3_request request = {
         .method = "PUT",
         .name = writer->name,
+        .headers = headers,
+        .header_count = s3_lock_headers(writer->s3, writer->name, payload, &lock, headers),
         .body = writer->data == NULL ? "" : (const char *)writer->data,
         .body_length = writer->length,
         .payload = payload,

@@ -166,3 +166,91 @@ int store_remove(struct store *store, const char *name, struct firn_error **err)
         return -1;
     return store->operations->remove(store, name, err);
 }
+
+/* ------------------------------------------------------------------------------------------------ versions, locks */
+
+int store_list_overlaid(struct store *store, const char *prefix, store_overlaid_callback *each,
+                        void *context, struct firn_error **err)
+{
+    if (check_prefix(prefix, err) < 0)
+        return -1;
+    if (store->operations->list_overlaid == NULL)
+        return 0;
+    return store->operations->list_overlaid(store, prefix, each, context, err);
+}
+
+static int fail_unable(const struct store *store, const char *what, struct firn_error **err)
+{
+    return fail(err, FIRN_INVALID, "%s: a directory cannot %s: that takes a bucket of S3",
+                store->location, what);
+}
+
+int store_uncover(struct store *store, const char *name, struct firn_error **err)
+{
+    if (check_name(name, err) < 0)
+        return -1;
+    if (store->operations->uncover == NULL)
+        return fail_unable(store, "keep versions", err);
+    return store->operations->uncover(store, name, err);
+}
+
+int store_probe(struct store *store, const char *name, struct store_abilities *out,
+                struct firn_error **err)
+{
+    *out = (struct store_abilities){.condition = STORE_CONDITION_KEPT};
+    if (check_name(name, err) < 0)
+        return -1;
+    return store->operations->probe == NULL ? 0 : store->operations->probe(store, name, out, err);
+}
+
+int store_can_lock(struct store *store, struct firn_error **err)
+{
+    if (store->operations->can_lock == NULL)
+        return fail_unable(store, "lock objects", err);
+    return store->operations->can_lock(store, err);
+}
+
+void store_set_lock_rule(struct store *store, const struct lock_rule *rule)
+{
+    if (store->operations->set_lock_rule != NULL)
+        store->operations->set_lock_rule(store, rule);
+}
+
+int store_lock_read(struct store *store, const char *name, struct store_lock *out,
+                    struct firn_error **err)
+{
+    *out = (struct store_lock){.mode = STORE_UNLOCKED};
+    if (check_name(name, err) < 0)
+        return -1;
+    if (store->operations->lock_read == NULL)
+        return 0;
+    return store->operations->lock_read(store, name, out, err);
+}
+
+int store_lock_extend(struct store *store, const char *name, enum store_lock_mode mode,
+                      int64_t until, struct firn_error **err)
+{
+    if (check_name(name, err) < 0)
+        return -1;
+    if (store->operations->lock_extend == NULL)
+        return fail_unable(store, "lock objects", err);
+    return store->operations->lock_extend(store, name, mode, until, err);
+}
+
+int store_hold(struct store *store, const char *name, struct firn_error **err)
+{
+    if (check_name(name, err) < 0)
+        return -1;
+    if (store->operations->hold == NULL)
+        return fail_unable(store, "hold objects", err);
+    return store->operations->hold(store, name, err);
+}
+
+int store_release(struct store *store, const char *name, struct firn_error **err)
+{
+    if (check_name(name, err) < 0)
+        return -1;
+    if (store->operations->release == NULL)
+        return fail_unable(store, "hold objects", err);
+    return store->operations->release(store, name, err);
+}

@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small S3 client, independent of Firn's: what tests do to a bucket behind its back.
 
-usage: client.py make BUCKET | version BUCKET | put BUCKET/KEY FILE | get BUCKET/KEY | list BUCKET/PREFIX | fill BUCKET/PREFIX COUNT
+usage: client.py make BUCKET | make-locked BUCKET [MODE DAYS] | version BUCKET | policy BUCKET FILE
+       client.py put BUCKET/KEY FILE | get BUCKET/KEY [VERSION] | remove BUCKET/KEY [VERSION]
+       client.py list BUCKET/PREFIX | fill BUCKET/PREFIX COUNT | overwrite BUCKET/KEY COUNT
+       client.py versions BUCKET/PREFIX     a line each, the latest first: KEY VERSION SIZE|marker current|old
+       client.py lock BUCKET/KEY [VERSION]  MODE UNTIL HOLD, "-" for what there is not
 """
 import datetime
 import hashlib
@@ -26,6 +30,11 @@ def mac(key, text):
 
 def request(method, path, query=(), body=b"", headers=()):
     """One signed exchange; the body of its answer. Ends the program unless the answer is a success."""
+    return exchange(method, path, query, body, headers)[0]
+
+
+def exchange(method, path, query=(), body=b"", headers=()):
+    """The same; also the headers of the answer."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(body).hexdigest()
     path = urllib.parse.quote("/" + path, safe="/-._~")
@@ -44,7 +53,7 @@ def request(method, path, query=(), body=b"", headers=()):
     content = answer.read()
     if answer.status >= 300:
         sys.exit(f"{method} {path}: {answer.status} {content.decode(errors='replace')}")
-    return content
+    return content, answer.headers
 
 
 def keys(place):
@@ -60,9 +69,52 @@ def keys(place):
         token = (("continuation-token", page.findtext(space + "NextContinuationToken")),)
 
 
+def versions(place):
+    bucket, _, prefix = place.partition("/")
+    marker = ()
+    while True:
+        page = tree.fromstring(request("GET", bucket, (("versions", ""), ("prefix", prefix), *marker)))
+        space = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
+        for entry in page:
+            if entry.tag in (space + "Version", space + "DeleteMarker"):
+                size = entry.findtext(space + "Size") if entry.tag == space + "Version" else "marker"
+                current = "current" if entry.findtext(space + "IsLatest") == "true" else "old"
+                yield entry.findtext(space + "Key"), entry.findtext(space + "VersionId"), size, current
+        if page.findtext(space + "IsTruncated") != "true":
+            return
+        marker = (("key-marker", page.findtext(space + "NextKeyMarker")),
+                  ("version-id-marker", page.findtext(space + "NextVersionIdMarker")))
+
+
+def make_locked(bucket, mode="", days=""):
+    request("PUT", bucket, headers=(("x-amz-bucket-object-lock-enabled", "true"),))
+    if mode:
+        body = (f"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>{mode}</Mode>"
+                f"<Days>{days}</Days></DefaultRetention></Rule></ObjectLockConfiguration>")
+        request("PUT", bucket, (("object-lock", ""),), body.encode())
+
+
+def show_lock(place, version):
+    headers = exchange("HEAD", place, version)[1]
+    print(*(headers.get("x-amz-object-lock-" + name, "-") for name in ("mode", "retain-until-date", "legal-hold")))
+
+
 def main(command, place, *rest):
+    version = (("versionId", rest[0]),) if rest else ()
     if command == "make":
         request("PUT", place)
+    elif command == "make-locked":
+        make_locked(place, *rest)
+    elif command == "policy":
+        with open(rest[0], "rb") as file:
+            request("PUT", place, (("policy", ""),), file.read())
+    elif command == "remove":
+        request("DELETE", place, version)
+    elif command == "versions":
+        for entry in versions(place):
+            print(*entry)
+    elif command == "lock":
+        show_lock(place, version)
     elif command == "version":
         body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
         request("PUT", place, (("versioning", ""),), body)
@@ -70,13 +122,16 @@ def main(command, place, *rest):
         with open(rest[0], "rb") as file:
             request("PUT", place, body=file.read())
     elif command == "get":
-        sys.stdout.buffer.write(request("GET", place))
+        sys.stdout.buffer.write(request("GET", place, version))
     elif command == "list":
         for key, size in keys(place):
             print(size, key)
     elif command == "fill":
         for number in range(int(rest[0])):
             request("PUT", f"{place}{number:06d}")
+    elif command == "overwrite":
+        for number in range(int(rest[0])):
+            request("PUT", place, body=b"version %d" % number)
     else:
         sys.exit(__doc__)
 
