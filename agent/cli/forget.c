@@ -90,6 +90,30 @@ static int forget_all(struct forget *forget, struct snapshot **list, size_t coun
     return 0;
 }
 
+/* One that landed too late, and is not whole, keeps no other from being kept, and waits to be forgotten by name. */
+static int set_late_aside(struct forget *forget, struct snapshot **list, size_t *count,
+                          struct firn_error **err)
+{
+    bool looked = false;
+    size_t kept = 0;
+    int result = 0;
+    for (size_t i = 0; i < *count; i++) {
+        auto_error struct firn_error *why = NULL;
+        int stands = result < 0 ? 1 : snapshot_stands(forget->cli->repo, list[i], &looked, &why);
+        if (stands < 0)
+            result = fail(err, error_code(why), "%s", error_message(why));
+        if (stands != 0) {
+            list[kept++] = list[i];
+            continue;
+        }
+        log_warning("left out, since it landed too late: %s: `firn forget %.12s` removes it",
+                    error_message(why), list[i]->id_text);
+        snapshot_free(list[i]);
+    }
+    *count = kept;
+    return result < 0 ? wrap(err, "nothing was forgotten") : 0;
+}
+
 /* A snapshot that cannot be read stops the whole: which ones a policy keeps must not depend on damage. */
 static int by_policy(struct forget *forget, struct firn_error **err)
 {
@@ -97,7 +121,9 @@ static int by_policy(struct forget *forget, struct firn_error **err)
     size_t count;
     if (snapshot_list(forget->cli->repo, NULL, NULL, &list, &count, err) < 0)
         return wrap(err, "nothing was forgotten");
-    int result = forget_all(forget, list, count, err);
+    int result = set_late_aside(forget, list, &count, err);
+    if (result == 0)
+        result = forget_all(forget, list, count, err);
     snapshot_list_free(list, count);
     return result;
 }

@@ -77,6 +77,31 @@ static int pick_latest(struct snapshot **list, size_t count, const char *rest,
     return 0;
 }
 
+/* The latest may have landed too late to be relied on: then it is the one before. */
+static int pick_standing(struct cli *cli, struct snapshot **list, size_t *count, const char *rest,
+                         struct selection *out, struct firn_error **err)
+{
+    bool looked = false;
+    for (;;) {
+        auto_error struct firn_error *why = NULL;
+        if (pick_latest(list, *count, rest, out, err) < 0)
+            return -1;
+        int stands = snapshot_stands(cli->repo, out->snapshot, &looked, &why);
+        if (stands > 0)
+            return 0;
+        if (stands < 0)
+            return fail(err, error_code(why), "%s", error_message(why));
+        log_warning("passed over, since it landed too late: %s", error_message(why));
+        snapshot_free(steal(out->snapshot));
+        free(steal(out->object));
+        size_t kept = 0;
+        for (size_t i = 0; i < *count; i++)
+            if (list[i] != NULL)
+                list[kept++] = list[i];
+        *count = kept;
+    }
+}
+
 static int select_latest(struct cli *cli, const char *rest, struct selection *out,
                          struct firn_error **err)
 {
@@ -84,10 +109,8 @@ static int select_latest(struct cli *cli, const char *rest, struct selection *ou
     size_t count;
     if (snapshot_list(cli->repo, damaged, NULL, &list, &count, err) < 0)
         return -1;
-    int result = pick_latest(list, count, rest, out, err);
-    for (size_t i = 0; i < count; i++)
-        snapshot_free(list[i]);
-    free(list);
+    int result = pick_standing(cli, list, &count, rest, out, err);
+    snapshot_list_free(list, count);
     return result;
 }
 

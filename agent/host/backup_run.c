@@ -88,28 +88,12 @@ static void damaged(void *context, const char *name, const struct firn_error *wh
     log_warning("%s cannot be read and is passed over: %s", name, error_message(why));
 }
 
-static int latest_of_item(struct repo *repo, const char *item, struct snapshot **out,
-                          struct firn_error **err)
-{
-    struct snapshot **list;
-    size_t count;
-    if (snapshot_list(repo, damaged, NULL, &list, &count, err) < 0)
-        return -1;
-    for (size_t i = count; i-- > 0 && *out == NULL;)
-        if (strcmp(list[i]->item, item) == 0)
-            *out = steal(list[i]);
-    for (size_t i = 0; i < count; i++)
-        snapshot_free(list[i]);
-    free(list);
-    return 0;
-}
-
 /* What is missing of the latest would be missing of all that build on it: then it is no parent. */
 static int latest_whole(struct repo *repo, const char *item, struct snapshot **out,
                         struct firn_error **err)
 {
     auto_error struct firn_error *why = NULL;
-    if (latest_of_item(repo, item, out, err) < 0)
+    if (snapshot_latest(repo, item, damaged, NULL, out, err) < 0)
         return -1;
     if (*out == NULL || snapshot_check_whole(repo, *out, &why) == 0)
         return 0;
@@ -128,8 +112,9 @@ static int choose_parent(struct repo *repo, const struct backup_request *request
         return latest_whole(repo, item, out, err);
     if (strcmp(request->parent, "none") == 0)
         return 0;
+    bool looked = false;
     if (snapshot_resolve(repo, request->parent, out, err) < 0 ||
-        snapshot_check_whole(repo, *out, err) < 0)
+        snapshot_stands(repo, *out, &looked, err) <= 0 || snapshot_check_whole(repo, *out, err) < 0)
         return wrap(err, "parent");
     const char *colon = strchr(item, ':');
     if (strncmp((*out)->item, item, (size_t)(colon - item) + 1) != 0)

@@ -168,6 +168,19 @@ static void found_damaged(void *context, const char *name, const struct firn_err
     reach->finding(reach->context, name, error_message(why), affected);
 }
 
+/* Its writer said that it failed: what it lacks is no damage of anything else. */
+static void found_late(struct reach *reach, const struct snapshot *snapshot,
+                       const struct firn_error *why)
+{
+    auto_free char *name = mem_printf("snapshots/%s", snapshot->id_text);
+    auto_free char *what = mem_printf("it landed too late to be relied on (%s): `firn forget` "
+                                      "removes it",
+                                      error_message(why));
+    auto_free char *affected = mem_printf("%.*s", SHORT_ID, snapshot->id_text);
+    reach->result->findings++;
+    reach->finding(reach->context, name, what, affected);
+}
+
 static int walk_snapshot(struct reach *reach, size_t number, struct firn_error **err)
 {
     const struct snapshot *snapshot = reach->snapshots[number];
@@ -205,8 +218,17 @@ int reach_walk(struct repo *repo, check_finding *finding, void *context,
         reach->users = mem_array(reach->snapshot_count, sizeof(*reach->users));
         reach->user_bits = mem_array(reach->snapshot_count, sizeof(*reach->user_bits));
     }
-    for (size_t i = 0; status == 0 && i < reach->snapshot_count; i++)
-        status = walk_snapshot(reach, i, err);
+    bool looked = false;
+    for (size_t i = 0; status == 0 && i < reach->snapshot_count; i++) {
+        auto_error struct firn_error *why = NULL;
+        int stands = snapshot_stands(repo, reach->snapshots[i], &looked, &why);
+        if (stands < 0)
+            status = fail(err, error_code(why), "%s", error_message(why));
+        else if (stands == 0)
+            found_late(reach, reach->snapshots[i], why);
+        else
+            status = walk_snapshot(reach, i, err);
+    }
     if (status < 0) {
         reach_free(reach);
         return -1;

@@ -9,6 +9,7 @@
  */
 #include "index.h"
 
+#include "gate.h"
 #include "index_cache.h"
 #include "index_hooks.h"
 #include "index_hot.h"
@@ -138,8 +139,7 @@ static int load(struct index *index, uint32_t pack, struct firn_error **err)
 {
     while (*flags_of(index, pack) & PACK_LOADING)
         pthread_cond_wait(&index->loaded, &index->lock);
-    bool readable =
-        !(*flags_of(index, pack) & PACK_UNUSABLE) && pack_table_present(index->repo->packs, pack);
+    bool readable = !(*flags_of(index, pack) & PACK_UNUSABLE) && gate_allows(index->repo, pack);
     if (!readable || hot_has(index->hot, pack))
         return 0;
     struct pack_trailer *trailer = NULL;
@@ -165,7 +165,7 @@ struct scan {
 static bool is_unknown(struct index *index, uint32_t pack)
 {
     return (*flags_of(index, pack) & (PACK_HOOKED | PACK_UNUSABLE)) == 0 &&
-           pack_table_present(index->repo->packs, pack);
+           gate_allows(index->repo, pack);
 }
 
 /* Takes the next pack to read; false: there is none, or the scan has failed. */
@@ -286,7 +286,7 @@ int index_open(struct repo *repo, const char *cache_directory, size_t memory,
                index_progress *progress, void *context, struct index **out, struct firn_error **err)
 {
     struct index *index = index_new(repo, cache_directory, memory);
-    int result = pack_table_list(repo->packs, repo->store, err);
+    int result = gate_open(repo, err);
     if (result == 0) {
         read_cache(index);
         result = read_unknown(index, progress, context, err);

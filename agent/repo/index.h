@@ -12,7 +12,7 @@
  * A hit on a hook brings the pack's trailer in (authenticated, read from the store), and with it
  * its neighbours: what was written together is found together. A chunk counts as found only when
  * its full fingerprint is in such a trailer, of a pack that the store listed at the start of this
- * run.
+ * run and that no collector is about to remove.
  *
  * Thread-safe: one mutex.
  */
@@ -31,7 +31,7 @@ struct repo;
 
 #define INDEX_MEMORY (64u * 1024u * 1024u) /* default bound, hooks and hot together */
 
-/* Reads the cache of this repository from cache_directory (NULL: no cache), lists the packs, and
+/* Begins a session (gate.h). Reads the cache of this repository from cache_directory (NULL: no cache), and
  * reads the trailers of those that the cache does not know, a few at once. progress (may be NULL)
  * is called now and then with packs read and packs to read: by any thread, but one at a time, and
  * it must not call the index. CANCELLED. */

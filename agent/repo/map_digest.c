@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "gate.h"
 #include "index.h"
 #include "map_cursor.h"
 #include "meta.h"
@@ -42,12 +43,9 @@ int map_digest_write(struct repo *repo, struct meta_writer *meta,
     encode(repo->packs, length, run, &record);
     if (buf_check(&record, "digest record", err) < 0)
         return -1;
-    auto_free uint32_t *packs = mem_array(run->span_count + 1, sizeof(*packs));
-    for (size_t i = 0; i < run->span_count; i++)
-        packs[i] = run->spans[i].pack;
     uint32_t pack = 0, ordinal = 0;
-    return meta_writer_put(meta, FORMAT_CHUNK_DIGEST, fingerprint, record.data, record.length,
-                           packs, run->span_count, &pack, &ordinal, err);
+    return meta_writer_put(meta, FORMAT_CHUNK_DIGEST, fingerprint, record.data, record.length, NULL,
+                           0, &pack, &ordinal, err);
 }
 
 static int damaged(struct firn_error **err)
@@ -89,12 +87,12 @@ static int decode(struct pack_table *table, const struct buf *record, struct map
     return bytes.length == 0 && map_run_plausible(run) ? 0 : damaged(err);
 }
 
-/* 1: every pack of the map and of its chunks is present; 0; -1. */
+/* 1: every pack of the map and of its chunks is present, and may be relied on; 0; -1. */
 static int all_present(struct repo *repo, const struct map *map, struct firn_error **err)
 {
     const struct map_run *run = &map->runs[0];
     for (size_t i = 0; i < run->span_count; i++) {
-        if (!pack_table_present(repo->packs, run->spans[i].pack))
+        if (!gate_allows(repo, run->spans[i].pack))
             return 0;
     }
     struct map_cursor *cursor = NULL;
@@ -104,7 +102,7 @@ static int all_present(struct repo *repo, const struct map *map, struct firn_err
     int more = 0;
     bool present = true;
     while (present && (more = map_cursor_next(cursor, &extent, err)) > 0)
-        present = extent.pack == PACK_NONE || pack_table_present(repo->packs, extent.pack);
+        present = extent.pack == PACK_NONE || gate_allows(repo, extent.pack);
     map_cursor_free(cursor);
     return more < 0 ? -1 : present;
 }

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "core/mem.h"
 #include "crypt.h"
+#include "gate.h"
 #include "pack.h"
 #include "repo.h"
 #include "trailer_cache.h"
@@ -136,12 +137,16 @@ static int close_pack(struct meta_writer *meta, struct firn_error **err)
 {
     if (meta->pack == NULL)
         return 0;
+    uint8_t id[FORMAT_ID_LENGTH];
+    memcpy(id, pack_writer_id(meta->pack), sizeof(id));
     meta->stored += pack_writer_stored(meta->pack);
     meta->packs++;
     if (pack_writer_finish(steal(meta->pack), (const uint8_t(*)[FORMAT_ID_LENGTH])meta->references,
                            meta->reference_count, err) < 0)
         return -1;
     pack_table_set_present(meta->repo->packs, meta->number);
+    gate_written(meta->repo, id, (const uint8_t(*)[FORMAT_ID_LENGTH])meta->references,
+                 meta->reference_count);
     forget_pack(meta);
     return 0;
 }

@@ -57,6 +57,10 @@ struct pack_trailer {
 int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
                       struct pack_trailer **out, struct firn_error **err);
 void pack_trailer_free(struct pack_trailer *trailer); /* NULL is fine */
+/* The packs that a pack of so many bytes says to rely on, in the clear: none if it is of class data. Proven by CRCs only, needs
+ * no key. *out: count ids in a row, free() it. Errors as above. */
+int pack_references_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint64_t length,
+                         uint8_t (**out)[FORMAT_ID_LENGTH], size_t *count, struct firn_error **err);
 
 /* ---- writing: one thread at a time */
 struct pack_writer;

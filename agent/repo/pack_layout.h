@@ -36,13 +36,15 @@ struct pack_header {
 };
 
 /* Tail: magic 8 | u64 pack length | u64 references offset | u32 references | u32 sealed trailer
- * length | u32 crc of the pack up to here | zero | u32 crc of the tail at 60 */
+ * length | u32 crc of the pack up to here | u32 crc of the references | zero | u32 crc of the tail at 60 */
 struct pack_tail {
     uint64_t length;
     uint64_t references;
     uint32_t reference_count;
     uint32_t trailer_length;
     uint32_t pack_crc; /* CRC-32C of all bytes before the tail */
+    uint32_t
+        references_crc; /* CRC-32C of the references: what a collector proves them by, without a key */
 };
 
 /* The associated data of a frame: repository 16 | pack 16 | u32 frame | u8 type | u8 compressed | u32 raw length */

@@ -114,6 +114,15 @@ int pack_table_number(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGT
     return result;
 }
 
+bool pack_table_find(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGTH], uint32_t *number)
+{
+    pthread_mutex_lock(&table->mutex);
+    uint32_t place = *place_of(table, id);
+    pthread_mutex_unlock(&table->mutex);
+    *number = place - 1;
+    return place != 0;
+}
+
 void pack_table_id(struct pack_table *table, uint32_t number, uint8_t id[FORMAT_ID_LENGTH])
 {
     pthread_mutex_lock(&table->mutex);

@@ -23,6 +23,9 @@ void pack_table_free(struct pack_table *table);
 /* The number of the pack, a new one if it has none. Numbers count from 0. At most 2^24 packs: INTERNAL beyond. */
 int pack_table_number(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGTH],
                       uint32_t *number, struct firn_error **err);
+/* The number of the pack, if it has one. */
+bool pack_table_find(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGTH],
+                     uint32_t *number);
 /* Copies the id of a number that was given out. */
 void pack_table_id(struct pack_table *table, uint32_t number, uint8_t id[FORMAT_ID_LENGTH]);
 uint32_t pack_table_count(struct pack_table *table);

@@ -14,7 +14,8 @@
 #include <openssl/crypto.h>
 
 /* Read at once: holds the end of nearly every pack. */
-#define END_WINDOW (192u * 1024u)
+#define END_WINDOW   (192u * 1024u)
+#define CLEAR_WINDOW (16u * 1024u) /* holds what most meta packs say in the clear */
 #define TRAILER_MAX                                                                                \
     (8u + FORMAT_PACK_CHUNKS_MAX * (PACK_FRAME_RECORD + PACK_CHUNK_RECORD) + CRYPT_OVERHEAD)
 #define REFERENCES_MAX (1u << 22)
@@ -49,7 +50,8 @@ static int parse_tail(const struct ending *ending, struct pack_tail *tail, struc
     tail->reference_count = cursor_le32(&cursor);
     tail->trailer_length = cursor_le32(&cursor);
     tail->pack_crc = cursor_le32(&cursor);
-    cursor_bytes(&cursor, PACK_TAIL_LENGTH - 4 - 36);
+    tail->references_crc = cursor_le32(&cursor);
+    cursor_bytes(&cursor, PACK_TAIL_LENGTH - 4 - 40);
     if (memcmp(magic, PACK_TAIL_MAGIC, 8) != 0 ||
         cursor_le32(&cursor) != crypt_crc32c(0, bytes, PACK_TAIL_LENGTH - 4))
         return fail(err, FIRN_CORRUPT, "%s: its tail is damaged or cut off", ending->name);
@@ -204,29 +206,73 @@ static int open_trailer(struct repo *repo, struct pack_trailer *trailer,
     return parse_plain(trailer, plain, length, tail->references, err);
 }
 
+/* Tail and header, out of the last bytes of a pack of ending->pack_length bytes: `window` of them, if it has so many. */
+static int read_ending(struct repo *repo, struct ending *ending, uint64_t window, const uint8_t *id,
+                       struct pack_trailer *trailer, struct pack_tail *tail,
+                       struct firn_error **err)
+{
+    if (ending->pack_length < PACK_HEADER_LENGTH + PACK_END_LENGTH + CRYPT_OVERHEAD)
+        return fail(err, FIRN_CORRUPT, "%s: only %llu bytes long", ending->name,
+                    (unsigned long long)ending->pack_length);
+    if (window > ending->pack_length)
+        window = ending->pack_length;
+    if (ending_read(repo, ending, window, err) < 0 || parse_tail(ending, tail, err) < 0)
+        return -1;
+    const uint8_t *header = ending->data + ending->length - PACK_END_LENGTH;
+    trailer->length = tail->length;
+    return parse_header(repo, ending->name, header, id, trailer, err);
+}
+
+/* At *references, in the ending: the references, and behind them the sealed trailer. */
+static int read_references(struct repo *repo, struct ending *ending, const struct pack_tail *tail,
+                           const uint8_t **references, struct firn_error **err)
+{
+    uint64_t needed = ending->pack_length - tail->references;
+    if (needed > ending->length && ending_read(repo, ending, needed, err) < 0)
+        return -1;
+    *references = ending->data + ending->length - needed;
+    if (crypt_crc32c(0, *references, (size_t)tail->reference_count * FORMAT_ID_LENGTH) !=
+        tail->references_crc)
+        return fail(err, FIRN_CORRUPT, "%s: its references are damaged", ending->name);
+    return 0;
+}
+
 static int read_parts(struct repo *repo, struct ending *ending, const uint8_t *id,
                       struct pack_trailer *trailer, struct firn_error **err)
 {
     struct pack_tail tail;
-    if (store_stat(repo->store, ending->name, &ending->pack_length, NULL, err) < 0)
-        return -1;
-    if (ending->pack_length < PACK_HEADER_LENGTH + PACK_END_LENGTH + CRYPT_OVERHEAD)
-        return fail(err, FIRN_CORRUPT, "%s: only %llu bytes long", ending->name,
-                    (unsigned long long)ending->pack_length);
-    uint64_t window = ending->pack_length < END_WINDOW ? ending->pack_length : END_WINDOW;
-    if (ending_read(repo, ending, window, err) < 0 || parse_tail(ending, &tail, err) < 0)
-        return -1;
-    uint64_t needed = ending->pack_length - tail.references;
-    if (needed > ending->length && ending_read(repo, ending, needed, err) < 0)
+    const uint8_t *references = NULL;
+    if (store_stat(repo->store, ending->name, &ending->pack_length, NULL, err) < 0 ||
+        read_ending(repo, ending, END_WINDOW, id, trailer, &tail, err) < 0 ||
+        read_references(repo, ending, &tail, &references, err) < 0)
         return -1;
     const uint8_t *header = ending->data + ending->length - PACK_END_LENGTH;
-    const uint8_t *references = ending->data + ending->length - needed;
-    if (parse_header(repo, ending->name, header, id, trailer, err) < 0)
-        return -1;
-    trailer->length = tail.length;
     if (open_trailer(repo, trailer, &tail, references, header, err) < 0)
         return wrap(err, "%s", ending->name);
     return 0;
+}
+
+int pack_references_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint64_t length,
+                         uint8_t (**out)[FORMAT_ID_LENGTH], size_t *count, struct firn_error **err)
+{
+    char name[PACK_NAME_LENGTH];
+    pack_name(id, name);
+    struct ending ending = {.name = name, .pack_length = length};
+    struct pack_trailer trailer = {0};
+    struct pack_tail tail;
+    const uint8_t *references = NULL;
+    *out = NULL;
+    *count = 0;
+    int result = read_ending(repo, &ending, CLEAR_WINDOW, id, &trailer, &tail, err);
+    if (result == 0 && trailer.class == FORMAT_META) {
+        result = read_references(repo, &ending, &tail, &references, err);
+        if (result == 0) {
+            *count = tail.reference_count;
+            *out = mem_dup(references, *count * FORMAT_ID_LENGTH);
+        }
+    }
+    free(ending.data);
+    return result;
 }
 
 int pack_trailer_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],

@@ -204,6 +204,7 @@ static int append_tail(struct pack_writer *writer, const struct pack_tail *tail,
     buf_le32(&bytes, tail->reference_count);
     buf_le32(&bytes, tail->trailer_length);
     buf_le32(&bytes, tail->pack_crc);
+    buf_le32(&bytes, tail->references_crc);
     static const uint8_t zeros[PACK_TAIL_LENGTH];
     buf_append(&bytes, zeros, PACK_TAIL_LENGTH - 4 - bytes.length);
     buf_le32(&bytes, crypt_crc32c(0, bytes.data, bytes.length));
@@ -222,6 +223,7 @@ static int write_end(struct pack_writer *writer, const void *references, size_t 
     tail.trailer_length = (uint32_t)trailer;
     tail.length = writer->length + PACK_TAIL_LENGTH;
     tail.pack_crc = writer->crc;
+    tail.references_crc = crypt_crc32c(0, references, count * FORMAT_ID_LENGTH);
     if (append_tail(writer, &tail, err) < 0)
         return -1;
     return stage_write(writer, writer->staged, err);

@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "crypt.h"
+#include "gate.h"
 #include "meta.h"
 #include "snapshot_cache.h"
 #include "trailer_cache.h"
@@ -24,6 +25,7 @@ static struct repo *repo_new(struct store *store, const struct config *config)
     repo->created = config->created;
     repo->packs = pack_table_new();
     repo->trailers = trailer_cache_new();
+    repo->gate = gate_new();
     repo->meta = meta_shelf_new();
     return repo;
 }
@@ -113,6 +115,7 @@ void repo_close(struct repo *repo)
         return;
     meta_shelf_free(repo->meta); /* its reader holds trailers */
     trailer_cache_free(repo->trailers);
+    gate_free(repo->gate);
     snapshot_cache_free(repo->snapshots);
     keyring_wipe(&repo->keyring);
     pack_table_free(repo->packs);

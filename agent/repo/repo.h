@@ -26,6 +26,7 @@ struct repo {
     char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
     struct pack_table *packs;
     struct trailer_cache *trailers;   /* trailer_cache.h */
+    struct gate *gate;                /* gate.h: what may be relied on */
     struct meta_shelf *meta;          /* meta.h: the meta packs that this process is writing */
     struct snapshot_cache *snapshots; /* snapshot_cache.h; NULL: none */
 };

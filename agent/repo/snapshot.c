@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A snapshot object:
- *     magic "FIRNSNAP" | u32 version | u32 references | repository 16 | snapshot 16 | keying 160 | references × 16
- *     | u32 sealed length | u32 raw length | sealed body | u32 crc of all before
+ *     magic "FIRNSNAP" | u32 version | u32 references | repository 16 | snapshot 16 | keying 160 | u64 deadline
+ *     | references × 16 | u32 sealed length | u32 raw length | sealed body | u32 crc of all before
  * The body is JSON, compressed; its associated data is everything in front of it.
  */
 #include "snapshot.h"
@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "crypt.h"
+#include "gate.h"
 #include "repo.h"
 #include "snapshot_body.h"
 #include "snapshot_cache.h"
@@ -23,7 +24,7 @@
 #include <string.h>
 
 #define MAGIC        "FIRNSNAP"
-#define FIXED_LENGTH 208u                  /* before the references */
+#define FIXED_LENGTH 216u                  /* before the references */
 #define NAME_LENGTH  (10 + FORMAT_ID_TEXT) /* "snapshots/…" */
 
 static void snapshot_name(const uint8_t id[FORMAT_ID_LENGTH], char out[NAME_LENGTH])
@@ -78,6 +79,11 @@ const struct snapshot_object *snapshot_object(const struct snapshot *snapshot, c
         if (strcmp(snapshot->objects[i].name, name) == 0)
             return &snapshot->objects[i];
     return NULL;
+}
+
+bool snapshot_is_late(const struct snapshot *snapshot)
+{
+    return snapshot->modified > snapshot->deadline;
 }
 
 bool snapshot_has_parent(const struct snapshot *snapshot)
@@ -160,6 +166,7 @@ static void write_front(struct repo *repo, const struct snapshot *snapshot, cons
     buf_append(out, repo->id, FORMAT_ID_LENGTH);
     buf_append(out, snapshot->id, FORMAT_ID_LENGTH);
     buf_append(out, keying, FORMAT_KEYING_LENGTH);
+    buf_le64(out, (uint64_t)snapshot->deadline);
     buf_append(out, references->data, references->length);
     buf_le32(out, sealed);
     buf_le32(out, raw);
@@ -180,19 +187,17 @@ static int seal_body(const uint8_t *key, struct buf *out, const struct buf *body
     return result;
 }
 
-static int encode(struct repo *repo, const struct snapshot *snapshot, struct buf *out,
-                  struct firn_error **err)
+static int encode(struct repo *repo, const struct snapshot *snapshot, const struct buf *references,
+                  struct buf *out, struct firn_error **err)
 {
     auto_buf struct buf body = buf_new(SNAPSHOT_MAX);
-    auto_buf struct buf references = buf_new(SNAPSHOT_MAX);
     uint32_t raw = 0;
     uint8_t keying[FORMAT_KEYING_LENGTH], key[FORMAT_KEY_LENGTH];
     if (make_body(repo, snapshot, &body, &raw, err) < 0)
         return -1;
-    collect_references(repo, snapshot, &references);
     int result = keyring_new_key(&repo->keyring, FORMAT_META, keying, key, err);
     if (result == 0) {
-        write_front(repo, snapshot, keying, &references, (uint32_t)(body.length + CRYPT_OVERHEAD),
+        write_front(repo, snapshot, keying, references, (uint32_t)(body.length + CRYPT_OVERHEAD),
                     raw, out);
         result = seal_body(key, out, &body, err);
     }
@@ -201,6 +206,25 @@ static int encode(struct repo *repo, const struct snapshot *snapshot, struct buf
         return -1;
     buf_le32(out, crypt_crc32c(0, out->data, out->length));
     return buf_check(out, "snapshot", err);
+}
+
+/* Writes it, if all that it relies on still stands. The store's time of it then tells whether a collector can have missed it. */
+static int commit(struct repo *repo, struct snapshot *snapshot, const char *name, struct buf *bytes,
+                  struct firn_error **err)
+{
+    uint64_t length = 0;
+    auto_buf struct buf references = buf_new(SNAPSHOT_MAX);
+    collect_references(repo, snapshot, &references);
+    if (gate_pass(repo, (const void *)references.data, references.length / FORMAT_ID_LENGTH,
+                  &snapshot->deadline, err) < 0 ||
+        encode(repo, snapshot, &references, bytes, err) < 0 ||
+        store_put(repo->store, name, bytes->data, bytes->length, err) < 0 ||
+        store_stat(repo->store, name, &length, &snapshot->modified, err) < 0)
+        return -1;
+    if (snapshot_is_late(snapshot))
+        return fail(err, FIRN_RETRY,
+                    "%s landed too late, and is not to be relied on: run the backup again", name);
+    return 0;
 }
 
 int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_error **err)
@@ -213,8 +237,7 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
     hex_encode(snapshot->id, FORMAT_ID_LENGTH, snapshot->id_text);
     char name[NAME_LENGTH];
     snapshot_name(snapshot->id, name);
-    if (encode(repo, snapshot, &bytes, err) < 0 ||
-        store_put(repo->store, name, bytes.data, bytes.length, err) < 0)
+    if (commit(repo, snapshot, name, &bytes, err) < 0)
         return wrap(err, "write the snapshot");
     snapshot_cache_put(repo->snapshots, snapshot->id, bytes.data, bytes.length);
     return 0;
@@ -226,6 +249,7 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
 struct parts {
     uint32_t reference_count;
     const uint8_t *keying;
+    uint64_t deadline;
     const uint8_t *references;
     const uint8_t *sealed;
     uint32_t sealed_length;
@@ -243,6 +267,7 @@ static int take_apart(struct repo *repo, const uint8_t *id, const struct buf *by
     const uint8_t *repository = cursor_bytes(&cursor, FORMAT_ID_LENGTH);
     const uint8_t *own_id = cursor_bytes(&cursor, FORMAT_ID_LENGTH);
     parts->keying = cursor_bytes(&cursor, FORMAT_KEYING_LENGTH);
+    parts->deadline = cursor_le64(&cursor);
     parts->references = cursor_bytes(&cursor, (size_t)parts->reference_count * FORMAT_ID_LENGTH);
     parts->sealed_length = cursor_le32(&cursor);
     parts->raw = cursor_le32(&cursor);
@@ -258,8 +283,9 @@ static int take_apart(struct repo *repo, const uint8_t *id, const struct buf *by
     if (memcmp(repository, repo->id, FORMAT_ID_LENGTH) != 0 ||
         memcmp(own_id, id, FORMAT_ID_LENGTH) != 0)
         return fail(err, FIRN_CORRUPT, "it is another snapshot, or of another repository");
-    if (parts->sealed_length < CRYPT_OVERHEAD || parts->raw > SNAPSHOT_MAX)
-        return fail(err, FIRN_CORRUPT, "it states impossible lengths");
+    if (parts->sealed_length < CRYPT_OVERHEAD || parts->raw > SNAPSHOT_MAX ||
+        parts->deadline > INT64_MAX)
+        return fail(err, FIRN_CORRUPT, "it states impossible lengths or times");
     return 0;
 }
 
@@ -304,6 +330,7 @@ static int decode(struct repo *repo, const struct buf *bytes, struct snapshot *s
     if (take_apart(repo, snapshot->id, bytes, &parts, err) < 0 ||
         open_body(repo, &parts, bytes, &text, err) < 0)
         return -1;
+    snapshot->deadline = (int64_t)parts.deadline;
     auto_json struct json_object *json = NULL;
     if (json_parse(text.data, text.length, "body", &json, err) == 0 &&
         snapshot_body_read(repo, json, snapshot, err) == 0)
@@ -329,10 +356,10 @@ int snapshot_decode(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], const
 
 /* An object whose length nobody told. */
 static int look_up(struct repo *repo, const char *name, const uint8_t id[FORMAT_ID_LENGTH],
-                   struct buf *bytes, struct firn_error **err)
+                   struct buf *bytes, int64_t *modified, struct firn_error **err)
 {
     uint64_t length = 0;
-    return store_stat(repo->store, name, &length, NULL, err) < 0
+    return store_stat(repo->store, name, &length, modified, err) < 0
                ? -1
                : snapshot_fetch(repo, id, length, bytes, err);
 }
@@ -343,8 +370,11 @@ int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct 
     char name[NAME_LENGTH];
     snapshot_name(id, name);
     auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
-    if (look_up(repo, name, id, &bytes, err) < 0 || snapshot_decode(repo, id, &bytes, out, err) < 0)
+    int64_t modified = 0;
+    if (look_up(repo, name, id, &bytes, &modified, err) < 0 ||
+        snapshot_decode(repo, id, &bytes, out, err) < 0)
         return wrap(err, "%s", name);
+    (*out)->modified = modified;
     return 0;
 }
 
@@ -355,7 +385,8 @@ int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
     snapshot_name(id, name);
     auto_buf struct buf bytes = buf_new(SNAPSHOT_MAX);
     struct parts parts;
-    if (look_up(repo, name, id, &bytes, err) < 0 || take_apart(repo, id, &bytes, &parts, err) < 0)
+    if (look_up(repo, name, id, &bytes, NULL, err) < 0 ||
+        take_apart(repo, id, &bytes, &parts, err) < 0)
         return wrap(err, "%s", name);
     *count = parts.reference_count;
     *out = mem_dup(parts.references, (size_t)parts.reference_count * FORMAT_ID_LENGTH);

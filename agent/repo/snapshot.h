@@ -46,6 +46,8 @@ struct snapshot {
     size_t tag_count;
     int64_t started; /* ms since 1970 */
     int64_t committed;
+    int64_t deadline;                 /* by the store's clock: had to be there by then (gate.h) */
+    int64_t modified;                 /* what the store says when it was put */
     uint8_t parent[FORMAT_ID_LENGTH]; /* zero: none */
     struct snapshot_origin origin;    /* zero: it was taken for this repository */
     char *state;                      /* JSON left by the plugin, or NULL */
@@ -70,6 +72,9 @@ void snapshot_object_free(struct snapshot_object *object); /* what it holds, not
 void snapshot_free_pointer(struct snapshot **snapshot);
 /* The object of that name, or NULL. Borrowed. */
 const struct snapshot_object *snapshot_object(const struct snapshot *snapshot, const char *name);
+/* Whether it came later than its deadline. Then a collector may have missed it, or it was copied here: it is to be relied on
+ * only if snapshot_stands(). */
+bool snapshot_is_late(const struct snapshot *snapshot);
 bool snapshot_has_parent(const struct snapshot *snapshot);
 bool snapshot_has_tag(const struct snapshot *snapshot, const char *tag);
 bool snapshot_is_copy(const struct snapshot *snapshot);
@@ -78,13 +83,14 @@ struct snapshot_origin snapshot_origin_of(const struct repo *repo, const struct 
 /* How many units a volume has. */
 uint64_t snapshot_object_units(const struct snapshot_object *object);
 
-/* Writes it: the commit point. Fills in the id. committed: now, if it is not later than that already;
- * a copy keeps its own. */
+/* Writes it: the commit point. Fills in id, deadline and modified. committed: now, if it is not later than that already; a copy
+ * keeps its own. RETRY: packs that it relies on were collected meanwhile, or it landed too late. */
 int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_error **err);
 /* By id. NOTFOUND, CORRUPT. */
 int snapshot_read(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct snapshot **out,
                   struct firn_error **err);
-/* The two halves of reading one that was listed with its length: the object's bytes, appended; and what they say (CORRUPT). */
+/* The two halves of reading one that was listed with its length: the object's bytes, appended; and what they say (CORRUPT), all
+ * but `modified`. */
 int snapshot_fetch(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], uint64_t length,
                    struct buf *bytes, struct firn_error **err);
 int snapshot_decode(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], const struct buf *bytes,
@@ -97,17 +103,24 @@ void snapshot_skip_damaged(void *context, const char *name, const struct firn_er
 int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context,
                   struct snapshot ***out, size_t *count, struct firn_error **err);
 void snapshot_list_free(struct snapshot **snapshots, size_t count);
+/* The newest snapshot of the item (NULL: of all) that can be relied on; *out NULL: there is none. damaged: as above. */
+int snapshot_latest(struct repo *repo, const char *item, snapshot_damaged *damaged, void *context,
+                    struct snapshot **out, struct firn_error **err);
 /* "latest", "latest:SOURCE", a full id or a unique prefix of at least 4 digits. NOTFOUND; CONFLICT
  * names the candidates of an ambiguous prefix. */
 int snapshot_resolve(struct repo *repo, const char *text, struct snapshot **out,
                      struct firn_error **err);
-/* CORRUPT, naming it, if a pack that the snapshot relies on is missing, or what states that is damaged. Reads no contents and
- * no maps: cheap enough for every parent. The repository's packs were listed. */
+/* CORRUPT, naming it, if a pack that the snapshot relies on is missing or being collected, or what states that is damaged. Reads
+ * no contents and no maps: cheap enough for every parent. The repository's packs were listed. */
 int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
                          struct firn_error **err);
 /* The same for its maps, all of which are read. */
 int snapshot_check_maps(struct repo *repo, const struct snapshot *snapshot,
                         struct firn_error **err);
+/* 1: it was in time, or all that it relies on is there. 0: it was late, and is not whole; *err says what is missing, if err is
+ * given. -1. *looked, false before the first of several, keeps the later ones from listing packs and records again. */
+int snapshot_stands(struct repo *repo, const struct snapshot *snapshot, bool *looked,
+                    struct firn_error **err);
 int snapshot_remove(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH], struct firn_error **err);
 /* The packs that a stored snapshot states in the clear: needs no key. *out: count ids in a row, free() it. */
 int snapshot_references(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],

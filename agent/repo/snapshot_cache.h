@@ -25,7 +25,8 @@ struct snapshot_cache;
 struct snapshot_entry {
     uint8_t id[FORMAT_ID_LENGTH];
     uint64_t length;
-    bool cached; /* whether a copy may be kept */
+    int64_t modified; /* as the store says */
+    bool cached;      /* whether a copy may be kept */
 };
 
 /* Nothing is made on disk before the first copy. repository: its id as text. */

@@ -4,6 +4,7 @@
  */
 #include "core/buf.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "repo.h"
 #include "snapshot_cache.h"
@@ -75,18 +76,45 @@ void snapshot_skip_damaged(void *context, const char *name, const struct firn_er
     (void)why;
 }
 
-/* The newest snapshot of the item, or of all. */
-static int resolve_latest(struct repo *repo, const char *item, struct snapshot **out,
-                          struct firn_error **err)
+/* Moves the newest of the item, or of all, that can be relied on to *out; NULL: there is none. */
+static int take_newest(struct repo *repo, struct snapshot **list, size_t count, const char *item,
+                       struct snapshot **out, struct firn_error **err)
+{
+    bool looked = false;
+    for (size_t i = count; i-- > 0;) {
+        auto_error struct firn_error *why = NULL;
+        if (item != NULL && strcmp(list[i]->item, item) != 0)
+            continue;
+        int stands = snapshot_stands(repo, list[i], &looked, &why);
+        if (stands < 0)
+            return fail(err, error_code(why), "%s", error_message(why));
+        if (stands > 0) {
+            *out = steal(list[i]);
+            return 0;
+        }
+        log_warning("passed over, since it landed too late: %s", error_message(why));
+    }
+    return 0;
+}
+
+int snapshot_latest(struct repo *repo, const char *item, snapshot_damaged *damaged, void *context,
+                    struct snapshot **out, struct firn_error **err)
 {
     struct snapshot **list = NULL;
     size_t count = 0;
-    if (snapshot_list(repo, snapshot_skip_damaged, NULL, &list, &count, err) < 0)
+    *out = NULL;
+    if (snapshot_list(repo, damaged, context, &list, &count, err) < 0)
         return -1;
-    for (size_t i = count; i > 0 && *out == NULL; i--)
-        if (item == NULL || strcmp(list[i - 1]->item, item) == 0)
-            *out = steal(list[i - 1]);
+    int result = take_newest(repo, list, count, item, out, err);
     snapshot_list_free(list, count);
+    return result;
+}
+
+static int resolve_latest(struct repo *repo, const char *item, struct snapshot **out,
+                          struct firn_error **err)
+{
+    if (snapshot_latest(repo, item, snapshot_skip_damaged, NULL, out, err) < 0)
+        return -1;
     if (*out != NULL)
         return 0;
     return item == NULL ? fail(err, FIRN_NOTFOUND, "the repository holds no snapshot")

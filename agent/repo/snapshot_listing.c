@@ -35,7 +35,7 @@ static int take_entry(void *context, const struct store_entry *listed, struct fi
 {
     (void)err;
     struct snapshot_listing *listing = context;
-    struct snapshot_entry entry = {.length = listed->length};
+    struct snapshot_entry entry = {.length = listed->length, .modified = listed->modified};
     const char *text = listed->name + strlen(PREFIX);
     if (strlen(text) != 2 * FORMAT_ID_LENGTH || !hex_decode(text, entry.id, FORMAT_ID_LENGTH))
         return 0;
@@ -117,8 +117,10 @@ static int read_entry(struct reading *reading, size_t place, struct firn_error *
     struct firn_error *why = NULL;
     if (cancel_check(err) < 0)
         return -1;
-    if (from_cache(reading->repo, entry, out) || from_store(reading->repo, entry, out, &why) == 0)
+    if (from_cache(reading->repo, entry, out) || from_store(reading->repo, entry, out, &why) == 0) {
+        (*out)->modified = entry->modified;
         return 0;
+    }
     if (error_code(why) == FIRN_CORRUPT || error_code(why) == FIRN_NOTFOUND) {
         listing->why[place] = why;
         return 0;

@@ -6,6 +6,7 @@
 #include "core/buf.h"
 #include "core/cancel.h"
 #include "core/error.h"
+#include "gate.h"
 #include "map_cursor.h"
 #include "pack.h"
 #include "repo.h"
@@ -22,9 +23,11 @@ static int check_pack(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
     char name[PACK_NAME_LENGTH];
     if (pack_table_number(repo->packs, id, &number, err) < 0)
         return -1;
-    if (pack_table_present(repo->packs, number))
+    if (gate_allows(repo, number))
         return 0;
     pack_name(id, name);
+    if (gate_names(repo, id))
+        return fail(err, FIRN_CORRUPT, "%s is being collected", name);
     auto_error struct firn_error *why = NULL;
     if (store_stat(repo->store, name, &length, NULL, &why) == 0) {
         pack_table_set_present(repo->packs, number);
@@ -38,6 +41,10 @@ static int check_pack(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
 static int check_meta_pack(struct repo *repo, uint32_t pack, struct firn_error **err)
 {
     const struct pack_trailer *trailer = NULL;
+    uint8_t id[FORMAT_ID_LENGTH];
+    pack_table_id(repo->packs, pack, id);
+    if (check_pack(repo, id, err) < 0)
+        return -1;
     if (trailer_hold(repo, pack, &trailer, err) < 0)
         return -1;
     int result = 0;
@@ -63,6 +70,23 @@ int snapshot_check_whole(struct repo *repo, const struct snapshot *snapshot,
         }
     }
     return 0;
+}
+
+int snapshot_stands(struct repo *repo, const struct snapshot *snapshot, bool *looked,
+                    struct firn_error **err)
+{
+    if (!snapshot_is_late(snapshot))
+        return 1;
+    /* What a collector is about to remove is still there: so its records are looked at after the snapshot was. */
+    if (!*looked &&
+        (pack_table_list(repo->packs, repo->store, err) < 0 || gate_look(repo, err) < 0))
+        return -1;
+    *looked = true;
+    auto_error struct firn_error *why = NULL;
+    if (snapshot_check_whole(repo, snapshot, &why) == 0)
+        return 1;
+    error_set(err, error_code(why), "%s", error_message(why));
+    return error_code(why) == FIRN_CORRUPT ? 0 : -1;
 }
 
 static int walk_map(struct repo *repo, const struct map *map, struct firn_error **err)

@@ -87,6 +87,7 @@ static void make_end(const struct keys *keys, const uint8_t *trailer, size_t tra
     buf_le32(pack, count);
     buf_le32(pack, (uint32_t)trailer_length + CRYPT_OVERHEAD);
     buf_le32(pack, 0);
+    buf_le32(pack, crypt_crc32c(0, references, (size_t)count * FORMAT_ID_LENGTH));
     static const uint8_t zeros[PACK_TAIL_LENGTH];
     buf_append(pack, zeros, tail + PACK_TAIL_LENGTH - 4 - pack->length);
     buf_le32(pack, crypt_crc32c(0, pack->data + tail, PACK_TAIL_LENGTH - 4));
@@ -175,6 +176,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_frames(repo, trailer);
     }
     pack_trailer_free(trailer);
+    uint8_t(*references)[FORMAT_ID_LENGTH] = NULL;
+    size_t count = 0;
+    if (pack_references_read(repo, pack_id, pack.length, &references, &count, NULL) == 0)
+        free(references);
     if (store_remove(repo->store, name, NULL) < 0)
         abort();
     return 0;

@@ -10,6 +10,7 @@
 #include "repo/capture.h"
 #include "repo/check.h"
 #include "repo/crypt.h"
+#include "repo/gate.h"
 #include "repo/map_chunk.h"
 #include "repo/map_cursor.h"
 #include "repo/meta.h"
@@ -369,7 +370,9 @@ int main(void)
         {"parents that are not there, or in a circle", test_parents},
         {"objects with strange names", test_strange_names},
     };
+    struct firn_error *err = NULL;
     fixture_open(&fixture);
+    fixture_must(gate_open(fixture.repo, &err), "session", err);
     int result = unit_run("restore_hostile", tests, array_length(tests));
     fixture_close(&fixture);
     return result;
