@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
+#include "backoff.h"
 #include "lane.h"
 #include "transfer.h"
 #include "trust.h"
 
-#include "core/cancel.h"
-#include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/mem.h"
@@ -14,12 +13,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 
-#define PAUSE_FIRST  250
-#define PAUSE_MOST   30000
 #define PAUSE_ON_ASK 300000 /* a server that asks for more has given its answer */
-#define PAUSE_SLICE  100
 
 struct http_client {
     char *user_agent;
@@ -88,46 +83,26 @@ static char *shown_url(const char *url)
 }
 
 /* Connections that differ in any of this cannot serve for one another. */
-static char *lane_key(const struct firn_http_request *request)
+static char *lane_key(const struct transfer *transfer)
 {
-    return mem_printf("%.*s %s %s", (int)origin_length(request->url), request->url,
+    const struct firn_http_request *request = transfer->request;
+    const struct http_terms *terms = transfer->terms;
+    uint64_t serial = terms == NULL || terms->identity == NULL ? 0 : terms->identity->serial;
+    return mem_printf("%.*s %s %s %llu", (int)origin_length(request->url), request->url,
                       request->ca_file == NULL ? "" : request->ca_file,
-                      request->client_cert == NULL ? "" : request->client_cert);
+                      request->client_cert == NULL ? "" : request->client_cert,
+                      (unsigned long long)serial);
 }
 
 static int try_once(struct http_client *client, struct transfer *transfer, struct firn_error **err)
 {
-    auto_free char *key = lane_key(transfer->request);
+    auto_free char *key = lane_key(transfer);
     struct lane *lane = NULL;
     if (lanes_borrow(client->lanes, key, &lane, err) < 0)
         return -1;
     int result = transfer_run(transfer, lane, err);
     lanes_return(client->lanes, lane);
     return result;
-}
-
-/* Doubles from try to try; the upper half is random, so that clients do not come back all at once. */
-static int64_t pause_before(uint32_t attempt, int64_t asked)
-{
-    int64_t longest = attempt < 8 ? (int64_t)PAUSE_FIRST << attempt : PAUSE_MOST;
-    uint32_t random = 0;
-    if (longest > PAUSE_MOST)
-        longest = PAUSE_MOST;
-    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-        random = 0;
-    int64_t pause = longest / 2 + random % (longest / 2 + 1);
-    return pause > asked ? pause : asked + random % PAUSE_FIRST;
-}
-
-static int wait_for(int64_t pause, struct firn_error **err)
-{
-    int64_t until = clock_monotonic() + pause;
-    for (int64_t left = pause; left > 0; left = until - clock_monotonic()) {
-        if (cancel_check(err) < 0)
-            return -1;
-        clock_sleep(left < PAUSE_SLICE ? left : PAUSE_SLICE);
-    }
-    return cancel_check(err);
 }
 
 static bool may_repeat(const struct transfer *transfer, uint32_t attempt)
@@ -147,14 +122,14 @@ static int exchange(struct http_client *client, struct transfer *transfer, const
                 *err = steal(failure);
             return result;
         }
-        int64_t pause = pause_before(attempt, transfer->retry_after);
+        int64_t pause = backoff_pause(attempt, transfer->retry_after);
         if (transfer->response != NULL)
             log_debug("%s: answered %d, again in %lld ms", shown, transfer->response->status,
                       (long long)pause);
         else
             log_debug("%s: %s, again in %lld ms", shown, error_message(failure), (long long)pause);
         http_response_free(steal(transfer->response));
-        if (wait_for(pause, err) < 0)
+        if (backoff_wait(pause, transfer->terms, err) < 0)
             return -1;
     }
 }
@@ -162,7 +137,15 @@ static int exchange(struct http_client *client, struct transfer *transfer, const
 int http_exchange(struct http_client *client, const struct firn_http_request *request,
                   struct firn_http_response **out, struct firn_error **err)
 {
-    struct transfer transfer = {.request = request, .user_agent = client->user_agent};
+    return http_exchange_on(client, request, NULL, out, err);
+}
+
+int http_exchange_on(struct http_client *client, const struct firn_http_request *request,
+                     const struct http_terms *terms, struct firn_http_response **out,
+                     struct firn_error **err)
+{
+    struct transfer transfer = {
+        .request = request, .terms = terms, .user_agent = client->user_agent};
     auto_free char *shown = shown_url(request->url);
     auto_free char *trust = NULL;
     int result = 0;

@@ -3,6 +3,7 @@
 
 #include "http.h"
 #include "lane.h"
+#include "url.h"
 
 #include "core/buf.h"
 #include "core/cancel.h"
@@ -21,11 +22,14 @@
 #define HEADER_BYTES_LIMIT 65536u
 #define HEADER_COUNT_LIMIT 256u
 #define WIRE_BUFFER        (256L << 10)
+#define KEEPALIVE_IDLE     30L /* s; a peer that is gone is found out within two minutes */
+#define KEEPALIVE_INTERVAL 10L
 
 /* Why we ended it ourselves. */
 enum stop {
     STOP_NOT,
     STOP_CANCELLED, /* the process is to end */
+    STOP_CALLER,    /* the terms say so */
     STOP_SENDER,    /* read_body gave up */
     STOP_RECEIVER,  /* write_body gave up */
     STOP_IDLE,
@@ -39,6 +43,7 @@ struct run {
     const struct firn_http_request *request;
     CURL *easy;
     struct curl_slist *headers;
+    struct curl_slist *direction; /* where to connect to, when the URL names another */
     struct buf body;
     uint64_t received;    /* bytes of body */
     size_t header_bytes;  /* of all answers, interim ones included */
@@ -259,6 +264,20 @@ static int set_method(struct run *run, struct firn_error **err)
     return 0;
 }
 
+static const struct http_identity *identity_of(const struct run *run)
+{
+    return run->transfer->terms == NULL ? NULL : run->transfer->terms->identity;
+}
+
+/* libcurl copies it. */
+static void set_pem(CURL *easy, CURLoption option, const char *pem, size_t length)
+{
+    struct curl_blob blob = {
+        .data = (char *)(uintptr_t)pem, .len = length, .flags = CURL_BLOB_COPY};
+    if (pem != NULL)
+        curl_easy_setopt(easy, option, &blob);
+}
+
 static void set_tls(struct run *run)
 {
     const struct firn_http_request *request = run->request;
@@ -266,16 +285,52 @@ static void set_tls(struct run *run)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (run->transfer->trust != NULL) {
-        struct curl_blob blob = {
-            .data = (char *)(uintptr_t)run->transfer->trust, /* libcurl copies it */
-            .len = run->transfer->trust_length,
-            .flags = CURL_BLOB_COPY,
-        };
-        curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
-    }
+    set_pem(easy, CURLOPT_CAINFO_BLOB, run->transfer->trust, run->transfer->trust_length);
     curl_easy_setopt(easy, CURLOPT_SSLCERT, request->client_cert);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, request->client_key);
+}
+
+/* The URL names the server as its certificate does, and the connection goes where the caller's URL said. */
+static int rename_server(struct run *run, const char *name, struct firn_error **err)
+{
+    auto_url struct url url;
+    if (url_parse(run->request->url, &url, err) < 0)
+        return -1;
+    auto_free char *direction = mem_printf("::%s:%s", url.host, url.port == NULL ? "" : url.port);
+    auto_free char *renamed =
+        mem_printf("%s://%s%s%s%s%s%s", url.scheme, name, url.port == NULL ? "" : ":",
+                   url.port == NULL ? "" : url.port, url.path, url.query == NULL ? "" : "?",
+                   url.query == NULL ? "" : url.query);
+    auto_free char *host = mem_printf("Host: %s%s%s", url.host, url.port == NULL ? "" : ":",
+                                      url.port == NULL ? "" : url.port);
+    run->direction = curl_slist_append(NULL, direction);
+    append_line(run, host);
+    curl_easy_setopt(run->easy, CURLOPT_CONNECT_TO, run->direction);
+    curl_easy_setopt(run->easy, CURLOPT_URL, renamed);
+    return 0;
+}
+
+static int set_identity(struct run *run, struct firn_error **err)
+{
+    const struct http_identity *identity = identity_of(run);
+    CURL *easy = run->easy;
+    if (identity == NULL)
+        return 0;
+    if (identity->trust != NULL)
+        set_pem(easy, CURLOPT_CAINFO_BLOB, identity->trust, strlen(identity->trust));
+    if (identity->certificate != NULL)
+        set_pem(easy, CURLOPT_SSLCERT_BLOB, identity->certificate, strlen(identity->certificate));
+    if (identity->key != NULL)
+        set_pem(easy, CURLOPT_SSLKEY_BLOB, identity->key, strlen(identity->key));
+    if (identity->proxy != NULL) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, identity->proxy);
+        curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    }
+    if (identity->unverified) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    return identity->server_name == NULL ? 0 : rename_server(run, identity->server_name, err);
 }
 
 static uint32_t idle_limit(const struct firn_http_request *request)
@@ -287,6 +342,7 @@ static uint32_t idle_limit(const struct firn_http_request *request)
 static int set_options(struct run *run, struct firn_error **err)
 {
     CURL *easy = run->easy;
+    long idle = (long)idle_limit(run->request);
     curl_easy_setopt(easy, CURLOPT_URL, run->request->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -300,7 +356,10 @@ static int set_options(struct run *run, struct firn_error **err)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, WIRE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, WIRE_BUFFER);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)idle_limit(run->request));
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     idle < IDLE_DEFAULT ? idle : (long)IDLE_DEFAULT);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, run->transfer->user_agent);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->message);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -308,7 +367,7 @@ static int set_options(struct run *run, struct firn_error **err)
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, run);
     set_tls(run);
-    if (set_method(run, err) < 0)
+    if (set_identity(run, err) < 0 || set_method(run, err) < 0)
         return -1;
     return set_headers(run, err);
 }
@@ -332,8 +391,11 @@ static void note_progress(struct run *run)
 
 static enum stop look_around(struct run *run)
 {
+    const struct http_terms *terms = run->transfer->terms;
     if (cancel_requested())
         return STOP_CANCELLED;
+    if (terms != NULL && terms->stopped != NULL && terms->stopped(terms->context))
+        return STOP_CALLER;
     note_progress(run);
     return clock_monotonic() - run->active > idle_limit(run->request) ? STOP_IDLE : STOP_NOT;
 }
@@ -366,6 +428,8 @@ static int explain_stop(struct run *run, struct firn_error **err)
     switch (run->stop) {
     case STOP_CANCELLED:
         return cancel_check(err);
+    case STOP_CALLER:
+        return fail(err, FIRN_CANCELLED, "stopped by the caller");
     case STOP_SENDER:
         return fail(err, FIRN_CANCELLED, "stopped by the sender of the body");
     case STOP_RECEIVER:
@@ -483,6 +547,7 @@ int transfer_run(struct transfer *transfer, struct lane *lane, struct firn_error
     }
     curl_easy_setopt(lane->easy, CURLOPT_ERRORBUFFER, NULL);
     curl_slist_free_all(run.headers);
+    curl_slist_free_all(run.direction);
     buf_free(&run.body);
     return result;
 }

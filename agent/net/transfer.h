@@ -12,10 +12,12 @@
 #include <stddef.h>
 
 struct firn_error;
+struct http_terms;
 struct lane;
 
 struct transfer {
     const struct firn_http_request *request;
+    const struct http_terms *terms; /* NULL: none */
     const char *user_agent;
     const char *trust; /* PEM text of all certificates to trust; NULL: the system's */
     size_t trust_length;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys.h"
 
-#include "base64.h"
 #include "config.h"
 #include "crypt.h"
 #include "slot.h"
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/error.h"

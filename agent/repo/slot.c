@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "slot.h"
 
-#include "base64.h"
 #include "crypt.h"
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/error.h"

@@ -2,9 +2,9 @@
 #include "wrap.h"
 
 #include "agree.h"
-#include "base64.h"
 #include "crypt.h"
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/error.h"
 #include "core/json.h"

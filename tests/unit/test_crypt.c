@@ -4,8 +4,8 @@
  */
 #include "unit/unit.h"
 
+#include "core/base64.h"
 #include "core/buf.h"
-#include "repo/base64.h"
 #include "repo/crypt.h"
 
 #include <openssl/evp.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base64.h"
 
-#include "core/buf.h"
-#include "core/mem.h"
+#include "buf.h"
+#include "mem.h"
 
 #include <assert.h>
 #include <openssl/crypto.h>

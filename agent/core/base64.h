@@ -2,8 +2,8 @@
 /*
  * Base64 (RFC 4648, the standard alphabet, padded), by libcrypto.
  */
-#ifndef REPO_BASE64_H
-#define REPO_BASE64_H
+#ifndef CORE_BASE64_H
+#define CORE_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>
