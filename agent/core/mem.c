@@ -3,9 +3,13 @@
 
 #include "error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE (2u * 1024u * 1024u)
 
 static void *or_abort(void *memory)
 {
@@ -75,11 +79,15 @@ int mem_try(void **out, size_t count, size_t size, const char *what, struct firn
     return 0;
 }
 
+/* With huge pages direct I/O pins, and the first touch clears, one page instead of 512. */
 void *mem_aligned(size_t size)
 {
     void *memory = NULL;
-    if (posix_memalign(&memory, 4096, size) != 0)
+    bool huge = size >= HUGE_PAGE;
+    if (posix_memalign(&memory, huge ? HUGE_PAGE : 4096, size) != 0)
         memory = NULL;
+    if (memory != NULL && huge)
+        madvise(memory, size - size % HUGE_PAGE, MADV_HUGEPAGE); /* only a wish */
     return or_abort(memory);
 }
 

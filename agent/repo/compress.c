@@ -15,11 +15,14 @@ struct compressor {
     uint8_t *scratch; /* FORMAT_CHUNK_MAX bytes; allocated when first needed */
 };
 
-/* At level 1 zstd looks for matches of 7 bytes in a frame as large as ours. 6, as in smaller frames, gains 2 %. */
+/* Level 1 of zstd is meant for larger inputs than a frame. Matches from 6 bytes on, instead of 7, save 2 % of the bytes; a
+ * window as large as the frame spares the test whether a match still lies in it. */
 static bool set_parameters(ZSTD_CCtx *context, int level)
 {
-    return !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)) &&
-           (level != 1 || !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 6)));
+    if (ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)))
+        return false;
+    return level != 1 || (!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 6)) &&
+                          !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 20)));
 }
 
 int compressor_new(int level, struct compressor **out, struct firn_error **err)

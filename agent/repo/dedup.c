@@ -47,8 +47,6 @@ static void frame_gather(struct pipeline *pipeline, struct frame *frame)
 {
     if (frame->buffer == NULL)
         return;
-    if (frame->gathered == NULL)
-        frame->gathered = mem_aligned(FORMAT_CHUNK_MAX);
     memcpy(frame->gathered, frame->source, frame->raw);
     frame->source = frame->gathered;
     pthread_mutex_lock(&pipeline->lock);

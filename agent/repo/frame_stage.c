@@ -13,7 +13,7 @@ struct frame *frame_get(struct pipeline *pipeline)
 {
     pthread_mutex_lock(&pipeline->lock);
     while (pipeline->free_frames == NULL)
-        pthread_cond_wait(&pipeline->space, &pipeline->lock);
+        pthread_cond_wait(&pipeline->released, &pipeline->lock);
     struct frame *frame = pipeline->free_frames;
     pipeline->free_frames = frame->next;
     pthread_mutex_unlock(&pipeline->lock);
@@ -45,8 +45,6 @@ int frame_compress(struct compressor *compressor, struct frame *frame, struct fi
 {
     if (frame->count == 0)
         return 0;
-    if (frame->packed == NULL)
-        frame->packed = mem_aligned(FORMAT_CHUNK_MAX);
     return compressor_run_into(compressor, frame->source, frame->raw, frame->packed,
                                &frame->payload, &frame->payload_length, &frame->compressed, err);
 }
@@ -85,5 +83,5 @@ void frame_release(struct pipeline *pipeline, struct frame *frame)
         pipeline_buffer_release(pipeline, steal(frame->buffer));
     frame->next = pipeline->free_frames;
     pipeline->free_frames = frame;
-    pthread_cond_broadcast(&pipeline->space);
+    pthread_cond_signal(&pipeline->released);
 }

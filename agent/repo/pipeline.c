@@ -22,6 +22,7 @@ void pipeline_fail_take(struct pipeline *pipeline, struct firn_error *error)
     pthread_mutex_lock(&pipeline->lock);
     if (pipeline->error == NULL)
         pipeline->error = steal(error);
+    pthread_cond_broadcast(&pipeline->returned);
     pthread_cond_broadcast(&pipeline->space);
     pthread_mutex_unlock(&pipeline->lock);
     error_clear(&error);
@@ -57,7 +58,8 @@ static bool work_once(struct pipeline *pipeline, struct fingerprinter *fingerpri
             pipeline_fail_take(pipeline, error);
         pthread_mutex_lock(&pipeline->lock);
         frame->ready = true;
-        pthread_cond_signal(&pipeline->packable);
+        if (frame == pipeline->first_frame) /* else packing has nothing to do yet */
+            pthread_cond_signal(&pipeline->packable);
         return true;
     }
     if (pipeline->next_to_hash != NULL) {
@@ -68,7 +70,8 @@ static bool work_once(struct pipeline *pipeline, struct fingerprinter *fingerpri
             pipeline_fail_take(pipeline, error);
         pthread_mutex_lock(&pipeline->lock);
         job->hashed = true;
-        pthread_cond_signal(&pipeline->hashed);
+        if (job == pipeline->first_job)
+            pthread_cond_signal(&pipeline->hashed);
         return true;
     }
     return false;
@@ -165,6 +168,8 @@ static void *packing_thread(void *argument)
         if (pipeline->first_frame == NULL)
             pipeline->last_frame = NULL;
         frame_release(pipeline, frame);
+        if (pipeline->first_frame == NULL && pipeline->error != NULL)
+            pthread_cond_broadcast(&pipeline->space); /* who stops the threads waits for it */
     }
     pthread_mutex_unlock(&pipeline->lock);
     return NULL;
@@ -192,9 +197,13 @@ static void make_pools(struct pipeline *pipeline, unsigned workers)
     }
     pipeline->frame_count = 2 * workers + 4;
     pipeline->frames = mem_array(pipeline->frame_count, sizeof(*pipeline->frames));
+    pipeline->frame_memory = mem_aligned(pipeline->frame_count * (size_t)(2 * FORMAT_CHUNK_MAX));
     for (size_t i = 0; i < pipeline->frame_count; i++) {
-        pipeline->frames[i].next = pipeline->free_frames;
-        pipeline->free_frames = &pipeline->frames[i];
+        struct frame *frame = &pipeline->frames[i];
+        frame->gathered = pipeline->frame_memory + i * (size_t)(2 * FORMAT_CHUNK_MAX);
+        frame->packed = frame->gathered + FORMAT_CHUNK_MAX;
+        frame->next = pipeline->free_frames;
+        pipeline->free_frames = frame;
     }
 }
 
@@ -240,6 +249,8 @@ int pipeline_new(struct repo *repo, struct index *index, int level, unsigned wor
     pthread_cond_init(&pipeline->hashed, NULL);
     pthread_cond_init(&pipeline->packable, NULL);
     pthread_cond_init(&pipeline->full, NULL);
+    pthread_cond_init(&pipeline->returned, &monotonic);
+    pthread_cond_init(&pipeline->released, NULL);
     pthread_cond_init(&pipeline->space, &monotonic);
     pthread_condattr_destroy(&monotonic);
     make_pools(pipeline, workers);
@@ -275,11 +286,8 @@ void pipeline_free(struct pipeline *pipeline)
         return;
     stop_threads(pipeline);
     open_pack_abandon_take(pipeline, pipeline->pack);
-    for (size_t i = 0; i < pipeline->frame_count; i++) {
-        free(pipeline->frames[i].gathered);
-        free(pipeline->frames[i].packed);
-    }
     free(pipeline->frames);
+    free(pipeline->frame_memory);
     free(pipeline->jobs);
     free(pipeline->buffers);
     free(pipeline->buffer_memory);
@@ -289,6 +297,8 @@ void pipeline_free(struct pipeline *pipeline)
     pthread_cond_destroy(&pipeline->hashed);
     pthread_cond_destroy(&pipeline->packable);
     pthread_cond_destroy(&pipeline->full);
+    pthread_cond_destroy(&pipeline->returned);
+    pthread_cond_destroy(&pipeline->released);
     pthread_cond_destroy(&pipeline->space);
     pthread_mutex_destroy(&pipeline->lock);
     free(pipeline);
@@ -297,7 +307,7 @@ void pipeline_free(struct pipeline *pipeline)
 /* ------------------------------------------------------------------------------------------------ buffers */
 
 /* Waits for something to become free, but looks at cancellation twice a second. The lock is held. */
-static int wait_for_space(struct pipeline *pipeline, struct firn_error **err)
+static int wait_for(struct pipeline *pipeline, pthread_cond_t *condition, struct firn_error **err)
 {
     if (pipeline->error != NULL)
         return fail_again(pipeline, err);
@@ -310,7 +320,7 @@ static int wait_for_space(struct pipeline *pipeline, struct firn_error **err)
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    pthread_cond_timedwait(&pipeline->space, &pipeline->lock, &until);
+    pthread_cond_timedwait(condition, &pipeline->lock, &until);
     return 0;
 }
 
@@ -321,7 +331,7 @@ int pipeline_buffer_get(struct pipeline *pipeline, void **data, struct firn_erro
     if (result == 0 && pipeline->error != NULL)
         result = fail_again(pipeline, err);
     while (result == 0 && pipeline->free_buffers == NULL)
-        result = wait_for_space(pipeline, err);
+        result = wait_for(pipeline, &pipeline->returned, err);
     if (result == 0) {
         struct buffer *buffer = pipeline->free_buffers;
         pipeline->free_buffers = buffer->next_free;
@@ -360,7 +370,7 @@ void pipeline_buffer_release(struct pipeline *pipeline, struct buffer *buffer)
     buffer->lent = false;
     buffer->next_free = pipeline->free_buffers;
     pipeline->free_buffers = buffer;
-    pthread_cond_broadcast(&pipeline->space);
+    pthread_cond_signal(&pipeline->returned);
 }
 
 void pipeline_buffer_put(struct pipeline *pipeline, void *data)
@@ -378,7 +388,7 @@ void pipeline_buffer_put(struct pipeline *pipeline, void *data)
 static int get_job(struct pipeline *pipeline, struct job **out, struct firn_error **err)
 {
     while (pipeline->free_jobs == NULL)
-        if (wait_for_space(pipeline, err) < 0)
+        if (wait_for(pipeline, &pipeline->space, err) < 0)
             return -1;
     if (pipeline->error != NULL)
         return fail_again(pipeline, err);
@@ -420,7 +430,7 @@ int pipeline_submit_take(struct pipeline *pipeline, struct pipeline_owner *owner
     int result = 0;
     /* Buffers that nobody borrowed or fills are not for queueing: most of them are never touched. */
     while (result == 0 && pipeline->data_jobs >= pipeline->data_jobs_most)
-        result = wait_for_space(pipeline, err);
+        result = wait_for(pipeline, &pipeline->space, err);
     if (result == 0)
         result = get_job(pipeline, &job, err);
     if (result < 0) {

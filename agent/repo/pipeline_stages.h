@@ -55,7 +55,7 @@ struct frame {
     struct open_pack *pack;
     struct buffer *buffer; /* that source points into, held; NULL: source is `gathered` */
     const uint8_t *source; /* `raw` bytes */
-    uint8_t *gathered;     /* FORMAT_CHUNK_MAX bytes of its own */
+    uint8_t *gathered;     /* FORMAT_CHUNK_MAX bytes of its own, in frame_memory */
     uint8_t *packed;       /* the same, for the compressed payload */
     uint32_t raw;
     uint32_t count; /* 0: no frame, but the end of its pack */
@@ -74,7 +74,9 @@ struct pipeline {
     pthread_cond_t work;     /* for workers: a job to hash or a frame to compress */
     pthread_cond_t hashed;   /* for dedup: the first job is hashed */
     pthread_cond_t packable; /* for packing: the first frame is ready */
-    pthread_cond_t space;    /* for everybody else: something became free or done */
+    pthread_cond_t returned; /* for who wants a buffer */
+    pthread_cond_t released; /* for dedup: a frame became free */
+    pthread_cond_t space; /* for everybody else: a submission was placed, or everything is done */
 
     struct buffer *buffers;
     size_t buffer_count;
@@ -90,6 +92,7 @@ struct pipeline {
 
     struct frame *frames;
     size_t frame_count;
+    uint8_t *frame_memory;
     struct frame *free_frames;
     struct frame *first_frame, *last_frame; /* in the order of packing */
     struct frame *next_to_compress;
