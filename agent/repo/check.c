@@ -27,7 +27,7 @@
 /* What the workers share. */
 struct check {
     struct repo *repo;
-    const struct reach *reach;
+    struct reach *reach;
     unsigned read_percent;
     check_finding *finding;
     check_progress *progress;
@@ -55,8 +55,8 @@ static void report(struct check *check, uint32_t pack, const struct firn_error *
     char name[PACK_NAME_LENGTH];
     pack_table_id(check->repo->packs, pack, id);
     pack_name(id, name);
-    auto_free char *affected = reach_affected(check->reach, pack);
     pthread_mutex_lock(&check->lock);
+    auto_free char *affected = reach_affected(check->reach, pack);
     check->result->findings++;
     check->finding(check->context, name, error_message(why), affected);
     pthread_mutex_unlock(&check->lock);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reach: which packs the snapshots rely on, how far into each (the highest chunk that a map names),
- * and which snapshots rely on it. Memory: a few bytes a pack, and a bit a pack and snapshot.
+ * and which snapshots rely on it. Each run that snapshots share is walked once. Memory: a few bytes a
+ * pack, about one for each pack that a run names, and the snapshots.
  */
 #ifndef REPO_CHECK_REACH_H
 #define REPO_CHECK_REACH_H
@@ -26,7 +27,7 @@ bool reach_needs(const struct reach *reach, uint32_t pack);
 /* CORRUPT unless the pack has the class and the chunks that maps name in it. */
 int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer,
                 struct firn_error **err);
-/* The snapshots that rely on the pack, short ids separated by blanks; a new string, "" if none. */
-char *reach_affected(const struct reach *reach, uint32_t pack);
+/* The snapshots that rely on the pack, short ids separated by blanks; a new string, "" if none. One thread at a time. */
+char *reach_affected(struct reach *reach, uint32_t pack);
 
 #endif

@@ -6,7 +6,6 @@
 #include "core/mem.h"
 #include "pack_table.h"
 #include "repo.h"
-#include "snapshot.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -49,31 +48,18 @@ static void add_damaged(void *context, const char *object, const char *what, con
     ((struct sums *)context)->out->damaged++;
 }
 
-static int sum_snapshots(struct repo *repo, struct repo_statistics *out, struct firn_error **err)
-{
-    struct snapshot **list = NULL;
-    size_t count = 0;
-    if (snapshot_list(repo, snapshot_skip_damaged, NULL, &list, &count, err) < 0)
-        return -1;
-    out->snapshots = count;
-    for (size_t i = 0; i < count; i++)
-        out->bytes_total += list[i]->bytes_total;
-    snapshot_list_free(list, count);
-    return 0;
-}
-
 int repo_statistics(struct repo *repo, struct repo_statistics *out, struct firn_error **err)
 {
     *out = (struct repo_statistics){0};
     struct sums sums = {.repo = repo, .out = out};
-    struct check_result ignored = {0};
+    struct check_result checked = {0};
     struct reach *reach = NULL;
-    if (reach_walk(repo, add_damaged, &sums, &ignored, &reach, err) < 0)
+    if (reach_walk(repo, add_damaged, &sums, &checked, &reach, err) < 0)
         return -1;
     sums.reach = reach;
-    int result = sum_snapshots(repo, out, err);
-    if (result == 0)
-        result = store_list(repo->store, "packs/", add_pack, &sums, err);
+    out->snapshots = checked.snapshots;
+    out->bytes_total = checked.bytes_total;
+    int result = store_list(repo->store, "packs/", add_pack, &sums, err);
     if (result == 0)
         result = store_list(repo->store, "snapshots/", add_object, &sums, err);
     if (result == 0)
