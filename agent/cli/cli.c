@@ -72,8 +72,8 @@ static int unlock(struct cli *cli, const struct place *place, struct repo *repo,
     return -1;
 }
 
-int cli_open_place(struct cli *cli, const struct place *place, struct store **store,
-                   struct repo **repo, struct firn_error **err)
+static int open_locked(struct cli *cli, const struct place *place, struct store **store,
+                       struct repo **repo, struct firn_error **err)
 {
     if (open_store(cli, place, store, err) < 0)
         return -1;
@@ -84,7 +84,20 @@ int cli_open_place(struct cli *cli, const struct place *place, struct store **st
     }
     auto_free char *cache = cli_cache_directory(cli);
     repo_set_cache(*repo, cache);
+    return 0;
+}
+
+int cli_open_place(struct cli *cli, const struct place *place, struct store **store,
+                   struct repo **repo, struct firn_error **err)
+{
+    if (open_locked(cli, place, store, repo, err) < 0)
+        return -1;
     return unlock(cli, place, *repo, err);
+}
+
+int cli_open_locked(struct cli *cli, struct firn_error **err)
+{
+    return open_locked(cli, &place_repository, &cli->store, &cli->repo, err);
 }
 
 int cli_open(struct cli *cli, struct firn_error **err)

@@ -57,6 +57,8 @@ int cli_open_place(struct cli *cli, const struct place *place, struct store **st
                    struct repo **repo, struct firn_error **err);
 /* Opens the repository that the user means and unlocks it; does nothing if it is open. Sets status. */
 int cli_open(struct cli *cli, struct firn_error **err);
+/* The same without a key, for what needs none. */
+int cli_open_locked(struct cli *cli, struct firn_error **err);
 /* Opens the store only, and makes its directory. */
 int cli_create_store(struct cli *cli, struct firn_error **err);
 /* fail() for a mistake in the command line. */

@@ -9,7 +9,9 @@
 #include "core/mem.h"
 #include "host/retention.h"
 #include "output.h"
+#include "prune.h"
 #include "record.h"
+#include "repo/collection.h"
 #include "selector.h"
 
 #include <string.h>
@@ -91,27 +93,11 @@ static int forget_all(struct forget *forget, struct snapshot **list, size_t coun
 }
 
 /* One that landed too late, and is not whole, keeps no other from being kept, and waits to be forgotten by name. */
-static int set_late_aside(struct forget *forget, struct snapshot **list, size_t *count,
-                          struct firn_error **err)
+static void set_late_aside(void *context, const char *name, const struct firn_error *why)
 {
-    bool looked = false;
-    size_t kept = 0;
-    int result = 0;
-    for (size_t i = 0; i < *count; i++) {
-        auto_error struct firn_error *why = NULL;
-        int stands = result < 0 ? 1 : snapshot_stands(forget->cli->repo, list[i], &looked, &why);
-        if (stands < 0)
-            result = fail(err, error_code(why), "%s", error_message(why));
-        if (stands != 0) {
-            list[kept++] = list[i];
-            continue;
-        }
-        log_warning("left out, since it landed too late: %s: `firn forget %.12s` removes it",
-                    error_message(why), list[i]->id_text);
-        snapshot_free(list[i]);
-    }
-    *count = kept;
-    return result < 0 ? wrap(err, "nothing was forgotten") : 0;
+    (void)context;
+    log_warning("%s is left out, since it landed too late: %s: `firn forget` removes it by its id",
+                name, error_message(why));
 }
 
 /* A snapshot that cannot be read stops the whole: which ones a policy keeps must not depend on damage. */
@@ -121,8 +107,10 @@ static int by_policy(struct forget *forget, struct firn_error **err)
     size_t count;
     if (snapshot_list(forget->cli->repo, NULL, NULL, &list, &count, err) < 0)
         return wrap(err, "nothing was forgotten");
-    int result = set_late_aside(forget, list, &count, err);
-    if (result == 0)
+    int result = snapshot_sift(forget->cli->repo, list, &count, set_late_aside, NULL, err);
+    if (result < 0)
+        error_wrap(err, "nothing was forgotten");
+    else
         result = forget_all(forget, list, count, err);
     snapshot_list_free(list, count);
     return result;
@@ -199,6 +187,21 @@ static int report(struct forget *forget, struct firn_error **err)
     return 0;
 }
 
+/* What was forgotten, of which nothing is removed before the grace is over. */
+static int prune_after(struct cli *cli, struct firn_error **err)
+{
+    const struct collect_options options = {.grace = COLLECTION_GRACE,
+                                            .min_age = COLLECTION_SESSION};
+    struct collect_result result = {0};
+    if (!argument_flag(cli->arguments, "prune") || argument_flag(cli->arguments, "dry-run"))
+        return 0;
+    int status = prune_collect(cli, &options, &result, err);
+    if (status == 0)
+        status = prune_verdict(&result, err);
+    collect_result_free(&result);
+    return status < 0 ? wrap(err, "prune") : 0;
+}
+
 static int run(struct cli *cli, struct firn_error **err)
 {
     struct forget forget = {.cli = cli};
@@ -215,7 +218,9 @@ static int run(struct cli *cli, struct firn_error **err)
         return -1;
     if ((named ? by_name(&forget, err) : by_policy(&forget, err)) < 0)
         return -1;
-    return report(&forget, err);
+    if (report(&forget, err) < 0)
+        return -1;
+    return prune_after(cli, err);
 }
 
 static const struct option options[] = {
@@ -252,6 +257,9 @@ static const struct option options[] = {
      .type = OPTION_TEXT,
      .value = "SOURCE",
      .description = "apply the rules to this source only"},
+    {.name = "prune",
+     .type = OPTION_FLAG,
+     .description = "then do what firn prune does; nothing with --dry-run"},
     {.name = "dry-run",
      .letter = 'n',
      .type = OPTION_FLAG,
@@ -276,8 +284,8 @@ const struct verb verb_forget = {
                    "snapshot of each; hours, days, ISO weeks, months "
                    "and years are those of the local time zone.\n\n"
                    "Every snapshot is complete in itself: removing one never harms another. Data "
-                   "that no snapshot relies on any more stays "
-                   "in the repository, where `firn stats` shows it as unused.",
+                   "that no snapshot relies on any more is removed by `firn prune`; until then "
+                   "`firn stats` shows it as unused.",
     .options = options,
     .examples = examples,
     .most = SIZE_MAX,

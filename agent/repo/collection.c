@@ -30,7 +30,7 @@ void collection_name(enum collection_kind kind, const uint8_t id[FORMAT_ID_LENGT
     hex_encode(id, FORMAT_ID_LENGTH, out + length);
 }
 
-static int by_id(const void *a, const void *b)
+int collection_by_id(const void *a, const void *b)
 {
     return memcmp(a, b, FORMAT_ID_LENGTH);
 }
@@ -38,7 +38,7 @@ static int by_id(const void *a, const void *b)
 bool collection_names(const struct collection_record *record, const uint8_t pack[FORMAT_ID_LENGTH])
 {
     return record->count > 0 &&
-           bsearch(pack, record->packs, record->count, FORMAT_ID_LENGTH, by_id) != NULL;
+           bsearch(pack, record->packs, record->count, FORMAT_ID_LENGTH, collection_by_id) != NULL;
 }
 
 /* ------------------------------------------------------------------------------------------------ the bytes */
@@ -191,9 +191,9 @@ static void merge(struct collection_list *list)
 {
     size_t kept = 0;
     if (list->count > 0)
-        qsort(list->entries, list->count, sizeof(*list->entries), by_id);
+        qsort(list->entries, list->count, sizeof(*list->entries), collection_by_id);
     for (size_t i = 0; i < list->count; i++) {
-        if (kept == 0 || by_id(list->entries[kept - 1].id, list->entries[i].id) != 0) {
+        if (kept == 0 || collection_by_id(list->entries[kept - 1].id, list->entries[i].id) != 0) {
             list->entries[kept++] = list->entries[i];
             continue;
         }

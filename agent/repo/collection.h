@@ -68,6 +68,8 @@ int collection_read(struct repo *repo, enum collection_kind kind,
 /* That there is none is no error. */
 int collection_remove(struct repo *repo, enum collection_kind kind,
                       const uint8_t id[FORMAT_ID_LENGTH], struct firn_error **err);
+/* The order of packs in a record: compares two ids. */
+int collection_by_id(const void *a, const void *b);
 /* Whether the record names the pack. */
 bool collection_names(const struct collection_record *record, const uint8_t pack[FORMAT_ID_LENGTH]);
 /* "condemned/3f9c…" */

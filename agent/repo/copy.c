@@ -445,9 +445,13 @@ int copy_measure(struct copy *copy, const struct snapshot *snapshot, struct copy
 static int list(struct copy *copy, struct firn_error **err)
 {
     if (snapshot_list(copy->source, copy->options.damaged, copy->options.context, &copy->snapshots,
-                      &copy->snapshot_count, err) < 0)
+                      &copy->snapshot_count, err) < 0 ||
+        snapshot_sift(copy->source, copy->snapshots, &copy->snapshot_count, copy->options.damaged,
+                      copy->options.context, err) < 0)
         return wrap(err, "the source");
     if (snapshot_list(copy->target, snapshot_skip_damaged, NULL, &copy->held, &copy->held_count,
+                      err) < 0 ||
+        snapshot_sift(copy->target, copy->held, &copy->held_count, snapshot_skip_damaged, NULL,
                       err) < 0)
         return wrap(err, "the target");
     return 0;

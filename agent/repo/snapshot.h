@@ -102,6 +102,9 @@ typedef void snapshot_damaged(void *context, const char *name, const struct firn
 void snapshot_skip_damaged(void *context, const char *name, const struct firn_error *why);
 int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context,
                   struct snapshot ***out, size_t *count, struct firn_error **err);
+/* Takes out of the list, and frees, those that landed too late and are not whole (snapshot_stands()); each is passed to `late`. */
+int snapshot_sift(struct repo *repo, struct snapshot **list, size_t *count, snapshot_damaged *late,
+                  void *context, struct firn_error **err);
 void snapshot_list_free(struct snapshot **snapshots, size_t count);
 /* The newest snapshot of the item (NULL: of all) that can be relied on; *out NULL: there is none. damaged: as above. */
 int snapshot_latest(struct repo *repo, const char *item, snapshot_damaged *damaged, void *context,

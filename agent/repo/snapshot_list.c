@@ -60,6 +60,29 @@ int snapshot_list(struct repo *repo, snapshot_damaged *damaged, void *context,
     return 0;
 }
 
+int snapshot_sift(struct repo *repo, struct snapshot **list, size_t *count, snapshot_damaged *late,
+                  void *context, struct firn_error **err)
+{
+    bool looked = false;
+    size_t kept = 0;
+    int result = 0;
+    for (size_t i = 0; i < *count; i++) {
+        auto_error struct firn_error *why = NULL;
+        int stands = result < 0 ? 1 : snapshot_stands(repo, list[i], &looked, &why);
+        if (stands < 0)
+            result = fail(err, error_code(why), "%s", error_message(why));
+        if (stands != 0) {
+            list[kept++] = list[i];
+            continue;
+        }
+        auto_free char *name = mem_printf("snapshots/%s", list[i]->id_text);
+        late(context, name, why);
+        snapshot_free(list[i]);
+    }
+    *count = kept;
+    return result;
+}
+
 void snapshot_list_free(struct snapshot **snapshots, size_t count)
 {
     if (snapshots == NULL)
