@@ -209,8 +209,8 @@ coverage: ## branch coverage of agent/repo
 	$(again) deps
 	$(again)/coverage COVERAGE=1 tests
 	@find $(O)/coverage -name '*.gcda' -delete
-	@O=$(O)/coverage tests/run --dynamic $(T)
-	@gcovr --root . --object-directory $(O)/coverage --filter agent/repo/ --branches --print-summary
+	@O=$(O)/coverage tests/run --dynamic $(T); status=$$?; \
+	gcovr --root . --object-directory $(O)/coverage --filter agent/repo/ --branches --print-summary; exit $$status
 
 # The searching fuzzers: libFuzzer over objects of their own, each for FUZZ_TIME seconds from its corpus.
 FUZZ_O := $(O)/fuzz
