@@ -58,7 +58,7 @@ once = $(eval $1 := $(shell $2))$($1)
 LIBS       := libcurl json-c libzstd yaml-0.1 libcrypto libisal libxml-2.0 libmicrohttpd
 CORE_LIBS  := json-c yaml-0.1
 LIBS_CFLAGS    = $(call once,LIBS_CFLAGS,$(PKG_CONFIG) --cflags $(LIBS))
-LIBS_LDLIBS    = $(call once,LIBS_LDLIBS,$(PKG_CONFIG) --libs $(LIBS))
+LIBS_LDLIBS    = $(call once,LIBS_LDLIBS,$(PKG_CONFIG) --libs $(LIBS)) -lm
 CORE_LDLIBS    = $(call once,CORE_LDLIBS,$(PKG_CONFIG) --libs $(CORE_LIBS))
 CUNIT_LDLIBS   = $(call once,CUNIT_LDLIBS,$(PKG_CONFIG) --libs cunit)
 
