@@ -9,6 +9,7 @@
 #include "display.h"
 #include "host/progress.h"
 #include "output.h"
+#include "share.h"
 
 #include <string.h>
 
@@ -31,23 +32,6 @@ static void show_progress(void *context, uint64_t bytes_done, uint64_t bytes_tot
 {
     struct check *check = context;
     progress_set(check->progress, bytes_total, bytes_done);
-}
-
-/* "", "5%" or "5" */
-static int read_percent(struct cli *cli, unsigned *percent, struct firn_error **err)
-{
-    const char *text = argument_text(cli->arguments, "read-data");
-    *percent = 0;
-    if (text == NULL)
-        return 0;
-    size_t digits = strspn(text, "0123456789");
-    *percent = *text == '\0'               ? 100
-               : digits > 0 && digits <= 3 ? (unsigned)strtoul(text, NULL, 10)
-                                           : 0;
-    bool ends = text[digits] == '\0' || strcmp(text + digits, "%") == 0;
-    if (!ends || *percent == 0 || *percent > 100)
-        return usage(cli, err, "--read-data=%s: expected a share from 1%% to 100%%", text);
-    return 0;
 }
 
 static int report(struct cli *cli, const struct check *check, const struct check_result *result,
@@ -85,7 +69,7 @@ static int look(struct cli *cli, struct check *check, struct check_result *resul
                 struct firn_error **err)
 {
     struct check_options options = {.workers = 0};
-    if (read_percent(cli, &options.read_percent, err) < 0 || cli_open(cli, err) < 0)
+    if (share_read(cli, "read-data", &options.read_percent, err) < 0 || cli_open(cli, err) < 0)
         return -1;
     struct display *display = display_start(cli, "check", check->progress);
     int done = check_run(cli->repo, &options, add_finding, show_progress, check, result, err);

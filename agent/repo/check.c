@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/mem.h"
 #include "crypt.h"
+#include "damage.h"
 #include "pack.h"
 #include "pack_layout.h"
 #include "repo.h"
@@ -28,7 +29,7 @@
 struct check {
     struct repo *repo;
     struct reach *reach;
-    unsigned read_percent;
+    const struct check_options *options;
     check_finding *finding;
     check_progress *progress;
     void *context;
@@ -100,46 +101,82 @@ static int prove_frame(struct prover *prover, const struct pack_trailer *trailer
     return 0;
 }
 
-static int prove_data(struct prover *prover, const struct pack_trailer *trailer,
+static void count_frame(struct check *check, const struct pack_frame *frame)
+{
+    pthread_mutex_lock(&check->lock);
+    check->bytes_done += frame->stored;
+    check->result->bytes_read += frame->stored;
+    check->result->chunks_proven += frame->chunk_count;
+    if (check->progress != NULL)
+        check->progress(check->context, check->bytes_done, check->bytes_total);
+    pthread_mutex_unlock(&check->lock);
+}
+
+static bool is_damage(const struct firn_error *why)
+{
+    return error_code(why) == FIRN_CORRUPT || error_code(why) == FIRN_NOTFOUND;
+}
+
+/* Reads all frames; the first that is damaged becomes the error, but the others are read as well. */
+static int prove_data(struct prover *prover, uint32_t pack, const struct pack_trailer *trailer,
                       struct firn_error **err)
 {
     struct check *check = prover->check;
     char name[PACK_NAME_LENGTH];
+    auto_error struct firn_error *first = NULL;
     pack_name(trailer->id, name);
-    if (prove_header(check->repo, trailer, name, err) < 0)
-        return -1;
-    for (uint32_t i = 0; i < trailer->frame_count; i++) {
-        if (cancel_check(err) < 0 || prove_frame(prover, trailer, i, err) < 0)
-            return -1;
-        pthread_mutex_lock(&check->lock);
-        check->bytes_done += trailer->frames[i].stored;
-        check->result->bytes_read += trailer->frames[i].stored;
-        check->result->chunks_proven += trailer->frames[i].chunk_count;
-        if (check->progress != NULL)
-            check->progress(check->context, check->bytes_done, check->bytes_total);
-        pthread_mutex_unlock(&check->lock);
+    if (prove_header(check->repo, trailer, name, &first) < 0 && check->options->damage != NULL &&
+        is_damage(first))
+        damage_add_spare(check->options->damage, pack, error_message(first));
+    for (uint32_t i = 0; i < trailer->frame_count && (first == NULL || is_damage(first)); i++) {
+        auto_error struct firn_error *why = NULL;
+        if (cancel_check(&why) < 0 || prove_frame(prover, trailer, i, &why) < 0) {
+            if (is_damage(why) && check->options->damage != NULL)
+                damage_add_frame(check->options->damage, pack, i, error_message(why));
+            if (first == NULL || !is_damage(why)) {
+                error_clear(&first);
+                first = steal(why);
+            }
+            continue;
+        }
+        count_frame(check, &trailer->frames[i]);
     }
-    return 0;
+    return first == NULL ? 0 : fail(err, error_code(first), "%s", error_message(first));
+}
+
+static bool has_to_read(const struct check *check, const struct pack_trailer *trailer, bool drawn)
+{
+    if (trailer->class == FORMAT_META)
+        return drawn || check->options->damage != NULL;
+    return drawn && check->repo->keyring.can_read;
+}
+
+static int prove_description(const struct check *check, uint32_t pack, struct pack_trailer **out,
+                             struct firn_error **err)
+{
+    uint8_t id[FORMAT_ID_LENGTH];
+    pack_table_id(check->repo->packs, pack, id);
+    if (pack_trailer_read(check->repo, id, out, err) < 0)
+        return -1;
+    return reach_prove(check->reach, pack, *out, err);
 }
 
 static int prove_pack(struct prover *prover, uint32_t pack, bool read, struct firn_error **err)
 {
     struct check *check = prover->check;
-    uint8_t id[FORMAT_ID_LENGTH];
     struct pack_trailer *trailer = NULL;
-    pack_table_id(check->repo->packs, pack, id);
-    if (pack_trailer_read(check->repo, id, &trailer, err) < 0)
-        return -1;
-    int result = reach_prove(check->reach, pack, trailer, err);
-    bool readable = trailer->class == FORMAT_META || check->repo->keyring.can_read;
-    if (result == 0 && readable && read) {
-        result = prove_data(prover, trailer, err);
+    auto_error struct firn_error *why = NULL;
+    int result = prove_description(check, pack, &trailer, &why);
+    if (result < 0 && is_damage(why) && check->options->damage != NULL)
+        damage_add_whole(check->options->damage, pack, error_message(why));
+    if (result == 0 && has_to_read(check, trailer, read)) {
+        result = prove_data(prover, pack, trailer, &why);
         pthread_mutex_lock(&check->lock);
         check->result->packs_read++;
         pthread_mutex_unlock(&check->lock);
     }
     pack_trailer_free(trailer);
-    return result;
+    return result == 0 ? 0 : fail(err, error_code(why), "%s", error_message(why));
 }
 
 /* ------------------------------------------------------------------------------------------------ workers */
@@ -154,7 +191,7 @@ static void count_due(struct check *check)
 {
     for (uint32_t pack = 0; pack < check->packs; pack++)
         check->due += is_due(check, pack);
-    check->to_read = (uint32_t)(((uint64_t)check->due * check->read_percent + 99) / 100);
+    check->to_read = (uint32_t)(((uint64_t)check->due * check->options->read_percent + 99) / 100);
 }
 
 /* Whether to read the next pack: so many of those that are left, each as likely as the others. */
@@ -168,6 +205,23 @@ static bool draw(struct check *check)
     return drawn;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(a, b, FORMAT_ID_LENGTH);
+}
+
+/* Packs that are known to be damaged are read, whatever share is; and those that were named. */
+static bool has_to_be_read(const struct check *check, uint32_t pack)
+{
+    uint8_t id[FORMAT_ID_LENGTH];
+    if (pack_table_damaged(check->repo->packs, pack))
+        return true;
+    pack_table_id(check->repo->packs, pack, id);
+    return check->options->pack_count > 0 &&
+           bsearch(id, check->options->packs, check->options->pack_count, sizeof(id), by_id) !=
+               NULL;
+}
+
 /* The next pack that is there, or that a snapshot relies on. */
 static bool take_pack(struct check *check, uint32_t *pack, bool *read)
 {
@@ -177,7 +231,7 @@ static bool take_pack(struct check *check, uint32_t *pack, bool *read)
         *pack = check->next++;
         found = is_due(check, *pack);
     }
-    *read = found && draw(check);
+    *read = found && (draw(check) | has_to_be_read(check, *pack));
     pthread_mutex_unlock(&check->lock);
     return found;
 }
@@ -203,7 +257,7 @@ static void *worker(void *argument)
     bool read = false;
     while (result == 0 && take_pack(check, &pack, &read)) {
         result = prove_pack(&prover, pack, read, &error);
-        if (error_code(error) == FIRN_CORRUPT || error_code(error) == FIRN_NOTFOUND) {
+        if (is_damage(error)) {
             report(check, pack, error);
             error_clear(&error);
             result = 0;
@@ -243,7 +297,7 @@ static int count_bytes(void *context, const struct store_entry *entry, struct fi
 {
     (void)err;
     struct check *check = context;
-    check->bytes_total += entry->length * check->read_percent / 100;
+    check->bytes_total += entry->length * check->options->read_percent / 100;
     check->result->packs++;
     return 0;
 }
@@ -262,7 +316,7 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
     *result = (struct check_result){0};
     repo_set_cache(repo, NULL); /* a copy proves nothing */
     struct check check = {.repo = repo,
-                          .read_percent = options->read_percent,
+                          .options = options,
                           .finding = finding,
                           .progress = progress,
                           .context = context,

@@ -6,6 +6,8 @@
 #ifndef REPO_CHECK_H
 #define REPO_CHECK_H
 
+#include "format.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,10 +15,17 @@
 struct firn_error;
 struct repo;
 
+struct damage;
+
 struct check_options {
     unsigned
         read_percent; /* 0: structure only; 1 … 100: this share of the packs, chosen at random, is read and proven */
     unsigned workers; /* 0: one a core */
+    /* for repair: */
+    const uint8_t (*packs)[FORMAT_ID_LENGTH]; /* packs that are read besides, sorted */
+    size_t pack_count;
+    struct damage
+        *damage; /* gets what is damaged, and all packs of maps are read; NULL: not wanted */
 };
 
 /* What was found wrong: `object` is the store's name of it, `affected` the snapshots (ids,

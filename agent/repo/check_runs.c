@@ -100,16 +100,13 @@ static void write_packs(struct pack_set *set, struct buf *out)
 
 /* ------------------------------------------------------------------------------------------------ walking */
 
-static int walk_extents(struct check_runs *runs, const struct map_run *run, struct firn_error **err)
+/* Takes the cursor. */
+static int walk_cursor(struct check_runs *runs, struct map_cursor *cursor, struct firn_error **err)
 {
-    struct map map = {.runs = (struct map_run[]){*run}, .run_count = 1};
-    struct map_cursor *cursor = NULL;
     struct map_extent extent;
-    if (map_cursor_open(runs->repo, &map, 0, &cursor, err) < 0)
-        return -1;
     int more = 0;
     while ((more = cancel_check(err) < 0 ? -1 : map_cursor_next(cursor, &extent, err)) > 0) {
-        if (extent.pack == PACK_NONE)
+        if (extent.pack == PACK_NONE || extent.pack == PACK_LOST)
             continue;
         set_add(&runs->data, extent.pack);
         runs->names(runs->context, extent.pack, (uint64_t)extent.ordinal + extent.count,
@@ -117,6 +114,25 @@ static int walk_extents(struct check_runs *runs, const struct map_run *run, stru
     }
     map_cursor_free(cursor);
     return more;
+}
+
+static int walk_extents(struct check_runs *runs, const struct map_run *run, struct firn_error **err)
+{
+    struct map map = {.runs = (struct map_run[]){*run}, .run_count = 1};
+    struct map_cursor *cursor = NULL;
+    if (map_cursor_open(runs->repo, &map, 0, &cursor, err) < 0)
+        return -1;
+    return walk_cursor(runs, cursor, err);
+}
+
+/* Behind damage a run goes on: what it names there is needed, too. */
+static int walk_behind(struct check_runs *runs, const struct map_run *run, struct firn_error **err)
+{
+    struct map map = {.runs = (struct map_run[]){*run}, .run_count = 1};
+    struct map_cursor *cursor = NULL;
+    if (map_cursor_open_salvage(runs->repo, &map, &cursor, err) < 0)
+        return -1;
+    return walk_cursor(runs, cursor, err);
 }
 
 /* Which packs this meta pack states. Kept for the next run: neighbours lie in the same one. */
@@ -181,8 +197,13 @@ static int walk(struct check_runs *runs, struct checked_run *checked, struct fir
         set_add(&runs->data, span->pack);
         runs->names(runs->context, span->pack, (uint64_t)span->ordinal + span->count, FORMAT_META);
     }
+    bool damaged = error_code(why) == FIRN_CORRUPT || error_code(why) == FIRN_NOTFOUND;
+    if (result < 0 && damaged && walk_behind(runs, run, err) < 0) {
+        error_clear(&why);
+        return -1;
+    }
     write_packs(&runs->data, &checked->packs);
-    if (result < 0 && error_code(why) != FIRN_CORRUPT && error_code(why) != FIRN_NOTFOUND) {
+    if (result < 0 && !damaged) {
         error_set(err, error_code(why), "%s", error_message(why));
         error_clear(&why);
         return -1;

@@ -43,8 +43,7 @@ static void advance(struct copy *copy, uint64_t bytes)
 
 /* ------------------------------------------------------------------------------------------------ what the target holds */
 
-/* Whether the packs of its maps were there when the target was listed. That is no proof, but costs nothing; a base is looked
- * at more closely. */
+/* Whether the packs of its maps were there when the target was listed. */
 static bool maps_present(const struct copy *copy, const struct snapshot *snapshot)
 {
     for (size_t i = 0; i < snapshot->object_count; i++) {
@@ -55,6 +54,15 @@ static bool maps_present(const struct copy *copy, const struct snapshot *snapsho
                     return false;
     }
     return true;
+}
+
+/* That the packs of its maps are there is no proof, but costs nothing. It has to do, unless packs of the target were found to
+ * be damaged: then what relies on one is to be copied again. */
+static bool is_whole(const struct copy *copy, const struct snapshot *snapshot)
+{
+    return maps_present(copy, snapshot) &&
+           (pack_table_damaged_count(copy->target->packs) == 0 ||
+            snapshot_check_whole(copy->target, snapshot, NULL) == 0);
 }
 
 /* Whoever may write to the target can write what is no copy: it must at least look like one. */
@@ -79,7 +87,7 @@ static const struct snapshot *find_held(const struct copy *copy, const struct sn
     for (size_t i = 0; i < copy->held_count; i++) {
         struct snapshot_origin origin = snapshot_origin_of(copy->target, copy->held[i]);
         if (memcmp(&origin, &wanted, sizeof(origin)) == 0 && looks_alike(snapshot, copy->held[i]) &&
-            maps_present(copy, copy->held[i]))
+            is_whole(copy, copy->held[i]))
             return copy->held[i];
     }
     return NULL;
@@ -267,27 +275,6 @@ static int copy_object(struct copy *copy, struct capture *capture, const struct 
     return capture_object_end(into, err);
 }
 
-/* All that a snapshot says of itself, but for its objects and the figures of the run. */
-static struct snapshot *describe(const struct copy *copy, const struct snapshot *snapshot)
-{
-    struct snapshot *made = snapshot_new(snapshot->item);
-    made->hostname = mem_strdup(snapshot->hostname);
-    made->tags = mem_array(snapshot->tag_count + 1, sizeof(*made->tags));
-    for (; made->tag_count < snapshot->tag_count; made->tag_count++)
-        made->tags[made->tag_count] = mem_strdup(snapshot->tags[made->tag_count]);
-    made->started = snapshot->started;
-    made->committed = snapshot->committed;
-    made->state = mem_strdup(snapshot->state);
-    made->version = mem_strdup(snapshot->version);
-    made->consistency = snapshot->consistency;
-    made->method = mem_strdup(snapshot->method);
-    made->reason = mem_strdup(snapshot->reason);
-    made->point_in_time = snapshot->point_in_time;
-    made->frozen = snapshot->frozen;
-    made->origin = snapshot_origin_of(copy->source, snapshot);
-    return made;
-}
-
 static int copy_objects(struct copy *copy, struct capture *capture, const struct base *base,
                         const struct snapshot *snapshot, uint64_t *bytes_read,
                         struct firn_error **err)
@@ -311,7 +298,7 @@ static int copy_once(struct copy *copy, const struct snapshot *snapshot, const s
         capture_abort(capture);
         return -1;
     }
-    *made = describe(copy, snapshot);
+    *made = snapshot_describe(copy->source, snapshot);
     return capture_commit(capture, *made, err);
 }
 

@@ -25,6 +25,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #define READERS_MOST   8u  /* threads that read trailers when opening */
 #define PROGRESS_EVERY 64u /* packs */
@@ -255,6 +256,20 @@ static void read_cache(struct index *index)
         *flags_of(index, packs[i]) |= PACK_HOOKED;
 }
 
+/* A new string; NULL: no cache is wanted. */
+static char *cache_path(const struct repo *repo, const char *directory)
+{
+    auto_free char *name = mem_printf("index-%s", repo->id_text);
+    return directory != NULL ? file_join(directory, name) : NULL;
+}
+
+void index_forget(struct repo *repo, const char *cache_directory)
+{
+    auto_free char *path = cache_path(repo, cache_directory);
+    if (path != NULL)
+        unlink(path);
+}
+
 static struct index *index_new(struct repo *repo, const char *cache_directory, size_t memory)
 {
     struct index *index = mem_zalloc(sizeof(*index));
@@ -264,10 +279,7 @@ static struct index *index_new(struct repo *repo, const char *cache_directory, s
     index->memory = memory;
     index->hooks = hooks_new(memory / 2);
     index->hot = hot_new();
-    if (cache_directory != NULL) {
-        auto_free char *name = mem_printf("index-%s", repo->id_text);
-        index->cache_path = file_join(cache_directory, name);
-    }
+    index->cache_path = cache_path(repo, cache_directory);
     return index;
 }
 

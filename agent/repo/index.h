@@ -39,6 +39,8 @@ typedef void index_progress(void *context, uint32_t done, uint32_t total);
 int index_open(struct repo *repo, const char *cache_directory, size_t memory,
                index_progress *progress, void *context, struct index **out,
                struct firn_error **err);
+/* Removes the cache; that there is none is no error. */
+void index_forget(struct repo *repo, const char *cache_directory);
 /* Writes the cache (packs that are finished only); a failure to write is not an error. */
 void index_close(struct index *index);
 

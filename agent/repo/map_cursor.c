@@ -28,6 +28,8 @@ struct lane {
     struct map_decoder *decoder; /* NULL: no chunk is open */
     struct map_extent extent;    /* count 0: the run has ended */
     uint64_t end;                /* of what was decoded so far */
+    bool salvage;                /* go on behind damage … */
+    struct map_extent behind;    /* … with this extent; count 0: none */
 };
 
 struct map_cursor {
@@ -64,7 +66,45 @@ static int open_chunk(struct repo *repo, struct lane *lane, uint64_t number,
     return 0;
 }
 
-static int advance(struct repo *repo, struct lane *lane, struct firn_error **err)
+/* The first extent of the lane's next chunk that can be read and rises: 1; 0: there is none. */
+static int next_readable(struct repo *repo, struct lane *lane, struct map_extent *first,
+                         struct firn_error **err)
+{
+    while (lane->next_chunk < lane->chunk_count) {
+        auto_error struct firn_error *why = NULL;
+        uint64_t number = lane->next_chunk;
+        if (open_chunk(repo, lane, number, &why) == 0 &&
+            map_decoder_next(lane->decoder, first, &why) > 0 && first->start >= lane->end)
+            return 1;
+        if (why != NULL && error_code(why) != FIRN_CORRUPT && error_code(why) != FIRN_NOTFOUND)
+            return fail(err, error_code(why), "%s", error_message(why));
+        lane->next_chunk = number + 1;
+    }
+    return 0;
+}
+
+/* Makes what a damaged chunk may have said the lane's extent. */
+static int skip_damage(struct repo *repo, struct lane *lane, struct firn_error **err)
+{
+    struct map_extent first = {.start = MAP_UNITS_MAX};
+    map_decoder_free(steal(lane->decoder));
+    int found = next_readable(repo, lane, &first, err);
+    if (found < 0)
+        return -1;
+    if (found == 0)
+        map_decoder_free(steal(lane->decoder));
+    lane->behind = found > 0 ? first : (struct map_extent){0};
+    lane->extent = (struct map_extent){
+        .start = lane->end, .count = first.start - lane->end, .pack = PACK_LOST};
+    if (lane->extent.count == 0) {
+        lane->extent = lane->behind;
+        lane->behind.count = 0;
+    }
+    lane->end = end_of(&lane->extent);
+    return 0;
+}
+
+static int advance_whole(struct repo *repo, struct lane *lane, struct firn_error **err)
 {
     int more = 0;
     lane->extent.count = 0;
@@ -82,6 +122,22 @@ static int advance(struct repo *repo, struct lane *lane, struct firn_error **err
                     (unsigned long long)lane->extent.start);
     lane->end = end_of(&lane->extent);
     return 0;
+}
+
+static int advance(struct repo *repo, struct lane *lane, struct firn_error **err)
+{
+    auto_error struct firn_error *why = NULL;
+    if (lane->behind.count > 0) {
+        lane->extent = lane->behind;
+        lane->behind.count = 0;
+        lane->end = end_of(&lane->extent);
+        return 0;
+    }
+    if (advance_whole(repo, lane, &why) == 0)
+        return 0;
+    if (lane->salvage && (error_code(why) == FIRN_CORRUPT || error_code(why) == FIRN_NOTFOUND))
+        return skip_damage(repo, lane, err);
+    return fail(err, error_code(why), "%s", error_message(why));
 }
 
 /* Opens the last chunk that begins at or before start (the first one, if none does) and takes its first extent. */
@@ -117,18 +173,61 @@ static int open_lane(struct repo *repo, const struct map_run *run, uint64_t star
     return 0;
 }
 
-int map_cursor_open(struct repo *repo, const struct map *map, uint64_t start,
-                    struct map_cursor **out, struct firn_error **err)
+static int open_salvage_lane(struct repo *repo, const struct map_run *run, struct lane *lane,
+                             struct firn_error **err)
 {
-    if (map->run_count > MAP_RUNS_MAX)
-        return fail(err, FIRN_CORRUPT, "map: %zu runs, more than %u", map->run_count, MAP_RUNS_MAX);
+    *lane = (struct lane){.run = run, .chunk = buf_new(FORMAT_CHUNK_MAX), .salvage = true};
+    for (size_t i = 0; i < run->span_count; i++)
+        lane->chunk_count += run->spans[i].count;
+    auto_error struct firn_error *why = NULL;
+    if (lane->chunk_count == 0)
+        return 0;
+    return open_chunk(repo, lane, 0, &why) == 0 ? advance(repo, lane, err)
+                                                : skip_damage(repo, lane, err);
+}
+
+static struct map_cursor *cursor_new_for(struct repo *repo, const struct map *map, uint64_t start)
+{
     struct map_cursor *cursor =
         mem_zalloc(sizeof(*cursor) + map->run_count * sizeof(cursor->lanes[0]));
     cursor->repo = repo;
     cursor->position = start;
+    return cursor;
+}
+
+static int check_runs(const struct map *map, struct firn_error **err)
+{
+    if (map->run_count > MAP_RUNS_MAX)
+        return fail(err, FIRN_CORRUPT, "map: %zu runs, more than %u", map->run_count, MAP_RUNS_MAX);
+    return 0;
+}
+
+int map_cursor_open(struct repo *repo, const struct map *map, uint64_t start,
+                    struct map_cursor **out, struct firn_error **err)
+{
+    if (check_runs(map, err) < 0)
+        return -1;
+    struct map_cursor *cursor = cursor_new_for(repo, map, start);
     for (size_t i = 0; i < map->run_count; i++) {
         cursor->lane_count = i + 1;
         if (open_lane(repo, &map->runs[i], start, &cursor->lanes[i], err) < 0) {
+            map_cursor_free(cursor);
+            return -1;
+        }
+    }
+    *out = cursor;
+    return 0;
+}
+
+int map_cursor_open_salvage(struct repo *repo, const struct map *map, struct map_cursor **out,
+                            struct firn_error **err)
+{
+    if (check_runs(map, err) < 0)
+        return -1;
+    struct map_cursor *cursor = cursor_new_for(repo, map, 0);
+    for (size_t i = 0; i < map->run_count; i++) {
+        cursor->lane_count = i + 1;
+        if (open_salvage_lane(repo, &map->runs[i], &cursor->lanes[i], err) < 0) {
             map_cursor_free(cursor);
             return -1;
         }
@@ -189,7 +288,7 @@ int map_cursor_next(struct map_cursor *cursor, struct map_extent *out, struct fi
     *out = lane->extent;
     out->start = cursor->position;
     out->count = until - cursor->position;
-    if (out->pack != PACK_NONE)
+    if (out->pack != PACK_NONE && out->pack != PACK_LOST)
         out->ordinal += (uint32_t)(cursor->position - lane->extent.start);
     cursor->position = until;
     return 1;

@@ -23,4 +23,10 @@ int map_cursor_open(struct repo *repo, const struct map *map, uint64_t start,
 int map_cursor_next(struct map_cursor *cursor, struct map_extent *out, struct firn_error **err);
 void map_cursor_free(struct map_cursor *cursor); /* NULL is fine */
 
+/* For salvage: begins at unit 0, and goes on where a chunk of the map is damaged or missing. What it may have said comes as
+ * PACK_LOST: from the unit where it began to the one where the next chunk of its run does, as far as no newer run hides it. */
+#define PACK_LOST (PACK_NONE - 1)
+int map_cursor_open_salvage(struct repo *repo, const struct map *map, struct map_cursor **out,
+                            struct firn_error **err);
+
 #endif

@@ -12,17 +12,20 @@
 #include <pthread.h>
 #include <string.h>
 
-#define PACKS_MOST   (1u << 24)
-#define PLACES_LEAST 1024u
-#define NAME_PREFIX  "packs/"
+#define PACKS_MOST     (1u << 24)
+#define PLACES_LEAST   1024u
+#define NAME_PREFIX    "packs/"
+#define DAMAGED_PREFIX "damaged/"
+
+enum { PRESENT = 1, DAMAGED = 2 };
 
 struct pack_table {
     pthread_mutex_t mutex;
     uint64_t seed[2];
     uint8_t (*ids)[FORMAT_ID_LENGTH]; /* by number */
-    bool *present;                    /* by number */
+    uint8_t *states;                  /* by number: PRESENT, DAMAGED */
     uint32_t count;
-    uint32_t capacity;    /* of ids and present */
+    uint32_t capacity;    /* of ids and states */
     uint32_t *places;     /* open addressing, linear: number + 1, or 0 */
     uint32_t place_count; /* a power of two, more than 4/3 of count */
 };
@@ -43,7 +46,7 @@ void pack_table_free(struct pack_table *table)
         return;
     pthread_mutex_destroy(&table->mutex);
     free(table->ids);
-    free(table->present);
+    free(table->states);
     free(table->places);
     free(table);
 }
@@ -78,10 +81,10 @@ static void append(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGTH])
         table->capacity =
             table->capacity == 0 ? PLACES_LEAST : table->capacity + table->capacity / 2;
         table->ids = mem_resize(table->ids, table->capacity, sizeof(*table->ids));
-        table->present = mem_resize(table->present, table->capacity, sizeof(*table->present));
+        table->states = mem_resize(table->states, table->capacity, sizeof(*table->states));
     }
     memcpy(table->ids[table->count], id, FORMAT_ID_LENGTH);
-    table->present[table->count] = false;
+    table->states[table->count] = 0;
     table->count++;
 }
 
@@ -139,21 +142,51 @@ uint32_t pack_table_count(struct pack_table *table)
     return count;
 }
 
-void pack_table_set_present(struct pack_table *table, uint32_t number)
+static void set_state(struct pack_table *table, uint32_t number, uint8_t state)
 {
     pthread_mutex_lock(&table->mutex);
     assert(number < table->count);
-    table->present[number] = true;
+    table->states[number] |= state;
     pthread_mutex_unlock(&table->mutex);
+}
+
+static uint8_t state_of(struct pack_table *table, uint32_t number)
+{
+    pthread_mutex_lock(&table->mutex);
+    assert(number < table->count);
+    uint8_t state = table->states[number];
+    pthread_mutex_unlock(&table->mutex);
+    return state;
+}
+
+void pack_table_set_present(struct pack_table *table, uint32_t number)
+{
+    set_state(table, number, PRESENT);
 }
 
 bool pack_table_present(struct pack_table *table, uint32_t number)
 {
+    return state_of(table, number) == PRESENT;
+}
+
+void pack_table_set_damaged(struct pack_table *table, uint32_t number)
+{
+    set_state(table, number, DAMAGED);
+}
+
+bool pack_table_damaged(struct pack_table *table, uint32_t number)
+{
+    return (state_of(table, number) & DAMAGED) != 0;
+}
+
+uint32_t pack_table_damaged_count(struct pack_table *table)
+{
+    uint32_t count = 0;
     pthread_mutex_lock(&table->mutex);
-    assert(number < table->count);
-    bool present = table->present[number];
+    for (uint32_t number = 0; number < table->count; number++)
+        count += (table->states[number] & DAMAGED) != 0;
     pthread_mutex_unlock(&table->mutex);
-    return present;
+    return count;
 }
 
 bool pack_name_parse(const char *name, uint8_t id[FORMAT_ID_LENGTH])
@@ -179,8 +212,23 @@ static int mark_listed(void *context, const struct store_entry *entry, struct fi
     return 0;
 }
 
+static int mark_damaged(void *context, const struct store_entry *entry, struct firn_error **err)
+{
+    struct pack_table *table = context;
+    uint8_t id[FORMAT_ID_LENGTH];
+    uint32_t number;
+    if (!hex_decode(entry->name + sizeof(DAMAGED_PREFIX) - 1, id, FORMAT_ID_LENGTH))
+        return 0;
+    if (pack_table_number(table, id, &number, err) < 0)
+        return -1;
+    pack_table_set_damaged(table, number);
+    return 0;
+}
+
 int pack_table_list(struct pack_table *table, struct store *store, struct firn_error **err)
 {
+    if (store_list(store, DAMAGED_PREFIX, mark_damaged, table, err) < 0)
+        return wrap(err, "list the damaged packs");
     if (store_list(store, NAME_PREFIX, mark_listed, table, err) < 0)
         return wrap(err, "list the packs");
     return 0;

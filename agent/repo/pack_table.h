@@ -30,10 +30,14 @@ bool pack_table_find(struct pack_table *table, const uint8_t id[FORMAT_ID_LENGTH
 void pack_table_id(struct pack_table *table, uint32_t number, uint8_t id[FORMAT_ID_LENGTH]);
 uint32_t pack_table_count(struct pack_table *table);
 
-/* A pack is present if the store listed it or this process wrote it. */
+/* A pack is present if the store listed it or this process wrote it, and nobody found it damaged: then it may be relied on. */
 void pack_table_set_present(struct pack_table *table, uint32_t number);
 bool pack_table_present(struct pack_table *table, uint32_t number);
-/* Lists packs/ and marks what is there; names that are no pack are left alone. */
+/* A pack that was found to be damaged (damage.h) is not relied on any more, though much of it may be readable. */
+void pack_table_set_damaged(struct pack_table *table, uint32_t number);
+bool pack_table_damaged(struct pack_table *table, uint32_t number);
+uint32_t pack_table_damaged_count(struct pack_table *table);
+/* Lists damaged/ and packs/ and marks what is there; names that are no pack are left alone. */
 int pack_table_list(struct pack_table *table, struct store *store, struct firn_error **err);
 
 /* "packs/3f/3f9c…" */

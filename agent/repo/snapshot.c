@@ -121,6 +121,26 @@ uint64_t snapshot_object_units(const struct snapshot_object *object)
     return (object->length + FORMAT_BLOCK_SIZE - 1) / FORMAT_BLOCK_SIZE;
 }
 
+struct snapshot *snapshot_describe(const struct repo *repo, const struct snapshot *snapshot)
+{
+    struct snapshot *made = snapshot_new(snapshot->item);
+    made->hostname = mem_strdup(snapshot->hostname);
+    made->tags = mem_array(snapshot->tag_count + 1, sizeof(*made->tags));
+    for (; made->tag_count < snapshot->tag_count; made->tag_count++)
+        made->tags[made->tag_count] = mem_strdup(snapshot->tags[made->tag_count]);
+    made->started = snapshot->started;
+    made->committed = snapshot->committed;
+    made->state = mem_strdup(snapshot->state);
+    made->version = mem_strdup(snapshot->version);
+    made->consistency = snapshot->consistency;
+    made->method = mem_strdup(snapshot->method);
+    made->reason = mem_strdup(snapshot->reason);
+    made->point_in_time = snapshot->point_in_time;
+    made->frozen = snapshot->frozen;
+    made->origin = snapshot_origin_of(repo, snapshot);
+    return made;
+}
+
 /* ------------------------------------------------------------------------------------------------ writing */
 
 /* The meta packs that the maps of all objects lie in, each once. */

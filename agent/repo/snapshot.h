@@ -70,6 +70,9 @@ void snapshot_free(struct snapshot *snapshot);             /* NULL is fine */
 void snapshot_object_free(struct snapshot_object *object); /* what it holds, not itself */
 #define auto_snapshot __attribute__((cleanup(snapshot_free_pointer)))
 void snapshot_free_pointer(struct snapshot **snapshot);
+/* A new snapshot that says of itself what another one, of this repository, does; but for its objects, its parent and the figures
+ * of the run. It is a copy of that. */
+struct snapshot *snapshot_describe(const struct repo *repo, const struct snapshot *snapshot);
 /* The object of that name, or NULL. Borrowed. */
 const struct snapshot_object *snapshot_object(const struct snapshot *snapshot, const char *name);
 /* Whether it came later than its deadline. Then a collector may have missed it, or it was copied here: it is to be relied on

@@ -28,6 +28,8 @@ static int check_pack(struct repo *repo, const uint8_t id[FORMAT_ID_LENGTH],
     pack_name(id, name);
     if (gate_names(repo, id))
         return fail(err, FIRN_CORRUPT, "%s is being collected", name);
+    if (pack_table_damaged(repo->packs, number))
+        return fail(err, FIRN_CORRUPT, "%s is damaged", name);
     auto_error struct firn_error *why = NULL;
     if (store_stat(repo->store, name, &length, NULL, &why) == 0) {
         pack_table_set_present(repo->packs, number);
@@ -43,9 +45,7 @@ static int check_meta_pack(struct repo *repo, uint32_t pack, struct firn_error *
     const struct pack_trailer *trailer = NULL;
     uint8_t id[FORMAT_ID_LENGTH];
     pack_table_id(repo->packs, pack, id);
-    if (check_pack(repo, id, err) < 0)
-        return -1;
-    if (trailer_hold(repo, pack, &trailer, err) < 0)
+    if (check_pack(repo, id, err) < 0 || trailer_hold(repo, pack, &trailer, err) < 0)
         return -1;
     int result = 0;
     for (uint32_t i = 0; result == 0 && i < trailer->reference_count; i++)
