@@ -168,7 +168,7 @@ static void *packing_thread(void *argument)
         if (pipeline->first_frame == NULL)
             pipeline->last_frame = NULL;
         frame_release(pipeline, frame);
-        if (pipeline->first_frame == NULL && pipeline->error != NULL)
+        if (pipeline->first_frame == NULL)
             pthread_cond_broadcast(&pipeline->space); /* who stops the threads waits for it */
     }
     pthread_mutex_unlock(&pipeline->lock);
