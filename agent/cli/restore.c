@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "display.h"
 #include "host/progress.h"
@@ -64,6 +65,8 @@ int transfer_restore(struct cli *cli, const struct selection *selection, const c
         .overwrite = argument_flag(cli->arguments, "overwrite"),
         .dry_run = restoring && argument_flag(cli->arguments, "dry-run"),
     };
+    if (request.dry_run && !cli->quiet)
+        log_show(FIRN_LOG_INFO); /* the plan is what was asked for */
     int64_t started = clock_monotonic();
     struct display *display = display_start(cli, verb->name, progress);
     int result = restore_run(&context, &request, err);

@@ -34,6 +34,14 @@ void log_init(enum log_format format, enum firn_log_level least)
     pthread_mutex_unlock(&state.lock);
 }
 
+void log_show(enum firn_log_level level)
+{
+    pthread_mutex_lock(&state.lock);
+    if (level < state.least)
+        state.least = level;
+    pthread_mutex_unlock(&state.lock);
+}
+
 static void copy_name(char *out, size_t size, const char *name)
 {
     size_t length = name == NULL ? 0 : strnlen(name, size - 1);

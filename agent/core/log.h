@@ -12,6 +12,8 @@
 enum log_format { LOG_TEXT, LOG_JSON };
 
 void log_init(enum log_format format, enum firn_log_level least);
+/* Lines of this level are shown from now on, too. */
+void log_show(enum firn_log_level level);
 /* Run and item of this thread's lines; NULL: none. Copied. Threads inherit nothing: a pool sets them from its job. */
 void log_context(const char *run, const char *item);
 void log_line(enum firn_log_level level, const char *format, ...)

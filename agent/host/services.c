@@ -8,6 +8,7 @@
  */
 #include "services.h"
 
+#include "cluster_service.h"
 #include "core/cancel.h"
 #include "core/error.h"
 #include "core/log.h"
@@ -35,6 +36,7 @@ struct services {
     unsigned contexts;
     bool broken;
     struct http_client *http;
+    struct cluster_service *cluster;
 };
 
 static struct services *of(const struct firn_host *host)
@@ -232,6 +234,42 @@ static int host_http(const struct firn_host *host, const struct firn_http_reques
     return 0;
 }
 
+static struct cluster_service *cluster(struct services *services)
+{
+    pthread_mutex_lock(&services->lock);
+    if (services->cluster == NULL)
+        services->cluster = cluster_service_new(host_param(&services->host, "kubeconfig"),
+                                                host_param(&services->host, "context"));
+    struct cluster_service *service = services->cluster;
+    pthread_mutex_unlock(&services->lock);
+    return service;
+}
+
+static int host_kube(const struct firn_host *host, const struct firn_kube_request *request,
+                     struct firn_kube_answer *answer)
+{
+    struct services *services = of(host);
+    struct firn_error *err = NULL;
+    struct firn_kube_request copy = {.size = sizeof(copy)};
+    memcpy(&copy, request, request->size < sizeof(copy) ? request->size : sizeof(copy));
+    if (cluster_service_request(cluster(services), &copy, &answer->text, &answer->length, &err) ==
+        0) {
+        answer->code = (enum firn_code)0;
+        return 0;
+    }
+    answer->code = error_code(err);
+    answer->text = mem_strdup(error_message(err));
+    answer->length = strlen(answer->text);
+    return services_refused_take(services, err);
+}
+
+static void host_kube_free(const struct firn_host *host, struct firn_kube_answer *answer)
+{
+    (void)host;
+    free(answer->text);
+    answer->text = NULL;
+}
+
 static void host_http_free(const struct firn_host *host, struct firn_http_response *response)
 {
     (void)host;
@@ -252,12 +290,15 @@ static const struct firn_host template = {
     .param_integer = host_param_integer,
     .http = host_http,
     .http_free = host_http_free,
+    .kube = host_kube,
+    .kube_free = host_kube_free,
 };
 
 static void release(struct services *services)
 {
     forget_reasons(services);
     http_client_free(services->http);
+    cluster_service_free(services->cluster);
     pthread_mutex_destroy(&services->lock);
     free(services);
 }

@@ -107,6 +107,26 @@ struct firn_http_response {
     size_t body_length;
 };
 
+/* One request to the API server of a Kubernetes cluster. The host finds the cluster and the credentials (by the plugin's
+ * parameters "kubeconfig" and "context", if it has them), limits the rate, and repeats what is safe to repeat. */
+struct firn_kube_request {
+    size_t size;
+    const char *verb;         /* as RBAC calls it, for messages: get, list, create, patch … */
+    const char *method;       /* HTTP's */
+    const char *path;         /* "/api/v1/namespaces/shop/configmaps?limit=100", escaped */
+    const char *content_type; /* of the body; NULL: application/json */
+    const char *body;         /* or NULL */
+    uint64_t body_length;
+    uint64_t answer_limit; /* most bytes of answer; 0: 64 MiB */
+};
+
+struct firn_kube_answer {
+    size_t size;
+    enum firn_code code; /* why it failed */
+    char *text;          /* JSON, NUL-terminated; of a failure the message */
+    size_t length;
+};
+
 struct firn_host {
     size_t size;
     uint32_t abi;
@@ -133,6 +153,11 @@ struct firn_host {
     int (*http)(const struct firn_host *host, const struct firn_http_request *request,
                 struct firn_http_response **response);
     void (*http_free)(const struct firn_host *host, struct firn_http_response *response);
+
+    /* A request to the cluster: 0 for an answer 2xx; -1: answer->code and answer->text say why. Free the answer in any case. */
+    int (*kube)(const struct firn_host *host, const struct firn_kube_request *request,
+                struct firn_kube_answer *answer);
+    void (*kube_free)(const struct firn_host *host, struct firn_kube_answer *answer);
 };
 
 /* ------------------------------------------------------------------------------------------------ objects */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manifest.h"
 
-#include "core/buf.h"
-#include "core/json.h"
-#include "core/mem.h"
+#include "buf.h"
+#include "json.h"
+#include "mem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,13 +58,20 @@ static const char *controller_of(struct json_object *object, struct buf *scratch
     return NULL;
 }
 
+bool manifest_transient(const char *kind)
+{
+    for (size_t i = 0; i < array_length(transient_kinds); i++)
+        if (strcmp(kind, transient_kinds[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *manifest_skipped(struct json_object *object, struct buf *scratch)
 {
     const char *kind = json_string_or(object, "kind", "");
     const char *name = json_string_or(object, "metadata.name", "");
-    for (size_t i = 0; i < array_length(transient_kinds); i++)
-        if (strcmp(kind, transient_kinds[i]) == 0)
-            return "the cluster makes it anew";
+    if (manifest_transient(kind))
+        return "the cluster makes it anew";
     for (size_t i = 0; i < array_length(made_by_cluster); i++)
         if (strcmp(kind, made_by_cluster[i].kind) == 0 &&
             strcmp(name, made_by_cluster[i].name) == 0)

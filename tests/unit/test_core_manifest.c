@@ -2,9 +2,9 @@
 /* Manifests: what goes, what stays, what is skipped, and what differs. */
 #include "unit/unit.h"
 
-#include "control/manifest.h"
 #include "core/buf.h"
 #include "core/json.h"
+#include "core/manifest.h"
 
 static struct json_object *parse(const char *text)
 {

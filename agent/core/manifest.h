@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Manifests: objects as somebody would write them, without what a cluster sets itself. They are what a snapshot keeps of the
+ * Manifests of Kubernetes: objects as somebody would write them, without what a cluster sets itself. They are what a snapshot keeps of the
  * objects that belong to an item, what a restore applies, and what is compared with a running cluster.
  */
-#ifndef CONTROL_MANIFEST_H
-#define CONTROL_MANIFEST_H
+#ifndef CORE_MANIFEST_H
+#define CORE_MANIFEST_H
 
 #include <stdbool.h>
 
@@ -20,6 +20,8 @@ const char *manifest_skipped(struct json_object *object, struct buf *scratch);
  * apply go, too. What was chosen by people stays, as do members that are not known here. */
 void manifest_clean(struct json_object *object);
 
+/* Whether objects of this kind say what is, not what is wanted: Events, Leases, Endpoints. */
+bool manifest_transient(const char *kind);
 /* Whether this kind must not be captured unless it is asked for: Secrets. */
 bool manifest_secret(struct json_object *object);
 
