@@ -202,7 +202,7 @@ static bool may_repeat(const struct attempt *attempt, enum firn_code failure, in
     if (attempt->consumed)
         return false;
     if (attempt->response == NULL)
-        return harmless && failure == FIRN_RETRY;
+        return harmless && (failure == FIRN_RETRY || failure == FIRN_CORRUPT); /* or cut short */
     int status = attempt->response->status;
     if (status != 429 && status < 500)
         return false;

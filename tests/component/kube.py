@@ -19,7 +19,7 @@ TMP = pathlib.Path(os.environ["TEST_TMP"])
 O = pathlib.Path(os.environ["O"])
 CLIENT = O / "tests" / "component" / "kube_client"
 MEMCHECK = os.environ.get("TEST_MEMCHECK", "").split()
-PATIENCE = 300  # seconds until a condition has to hold: for a hung test, not for a slow machine
+PATIENCE = int(os.environ.get("TEST_PATIENCE", "300"))  # seconds until a condition has to hold: for a hung test, not a slow machine
 
 CONFIGMAPS = "v1/configmaps/ConfigMap"
 NAMESPACES = "v1/namespaces/Namespace/cluster"
@@ -212,3 +212,44 @@ def wait_for(condition, what):
             raise AssertionError(f"no {what} after {PATIENCE} s")
         time.sleep(0.1)
     return value
+
+
+class Proxy:
+    """The lab's proxy that misbehaves as it is told (tests/lab/kube-control/proxy.py)."""
+
+    def __init__(self, lab):
+        port_file = TMP / "proxy-port"
+        self.process = subprocess.Popen([ROOT / "tests/lab/kube-control/proxy.py", lab.url, lab.pki / "ca.crt", port_file])
+        atexit.register(self.stop)
+        wait_for(port_file.exists, "port of the proxy")
+        self.url = "http://127.0.0.1:" + port_file.read_text()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, method, path, body=None):
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.url).netloc, timeout=60)
+        connection.request(method, path, body)
+        counts = json.loads(connection.getresponse().read())
+        connection.close()
+        return counts
+
+    def faults(self, *lines):
+        """From now on these, and the counts begin anew."""
+        self.ask("PUT", "/.faults", "\n".join(lines).encode())
+
+    def counts(self):
+        """Of requests, by method; and "early"."""
+        counts = self.ask("GET", "/.counts")
+        del counts["streams"]
+        return counts
+
+    def streams(self):
+        return self.ask("GET", "/.counts")["streams"]
+
+    def go(self):
+        self.ask("GET", "/.go")
+
+    def drop(self):
+        self.ask("GET", "/.drop")

@@ -10,7 +10,7 @@
  *
  *     kubeconfig F, context C, namespace N (all: of all), qps N, burst N, idle MS
  *     subresource S, labels L, fields F, metadata 1, chunk N, times N (do it so often), pause MS (between)
- *     manager M, force 1, dry-run 1, propagation P, uid U, version V, grace S
+ *     verb V (of `can`), manager M, force 1, dry-run 1, propagation P, uid U, version V, grace S
  *     hold N (a list says so at its Nth object, and waits for a line of standard input), timeout MS (of watches), stop N (end a reflector after N changes and removals, else when standard input ends)
  */
 #include "core/buf.h"
@@ -20,10 +20,15 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "kube/access.h"
 #include "kube/client.h"
 #include "kube/config.h"
+#include "kube/discovery.h"
+#include "kube/election.h"
+#include "kube/event.h"
 #include "kube/list.h"
 #include "kube/object.h"
+#include "kube/pod_log.h"
 #include "kube/reflector.h"
 
 #include <stdatomic.h>
@@ -40,6 +45,7 @@ struct options {
     struct kube_apply apply;
     struct kube_delete delete;
     long times, pause, hold, timeout, stop;
+    const char *verb; /* of `can` */
     bool all_namespaces;
 };
 
@@ -299,15 +305,162 @@ static int do_config(const struct options *options, struct firn_error **err)
     return 0;
 }
 
+/* ---- questions */
+
+static int do_can(const struct options *options, struct firn_error **err)
+{
+    bool allowed = false;
+    if (kube_access(client, options->verb, &options->target, &allowed, err) < 0)
+        return -1;
+    puts(allowed ? "true" : "false");
+    return 0;
+}
+
+static int print_type(void *context, const struct kube_served *served, struct firn_error **err)
+{
+    (void)context;
+    (void)err;
+    struct json_object *line = json_object_new_object();
+    json_set_string(line, "group", served->type.group);
+    json_set_string(line, "version", served->type.version);
+    json_set_string(line, "resource", served->type.resource);
+    json_set_string(line, "kind", served->type.kind);
+    json_set_bool(line, "cluster", served->type.cluster);
+    json_set_string(line, "verbs", served->verbs);
+    print(line);
+    return 0;
+}
+
+static void print_absent(void *context, const char *group_version, const struct firn_error *error)
+{
+    (void)context;
+    struct json_object *line = json_object_new_object();
+    json_set_string(line, "absent", group_version);
+    json_set_string(line, "message", error_message(error));
+    print(line);
+}
+
+/* A TYPE is looked for by its group, version ("-": the preferred one) and kind; without one all are told. */
+static int do_discover(const struct options *options, struct firn_error **err)
+{
+    struct kube_discovery *discovery = kube_discovery_new(client);
+    const struct kube_discovery_each how = {.each = print_type, .absent = print_absent};
+    const struct kube_type *type = NULL;
+    int result = 0;
+    if (options->type.kind == NULL)
+        result = kube_discovery_all(discovery, &how, err);
+    for (int i = 0; options->type.kind != NULL && result == 0 && i < 3; i++) /* asks once */
+        result = kube_discovery_find(
+            discovery, options->type.group,
+            strcmp(options->type.version, "-") == 0 ? NULL : options->type.version,
+            options->type.kind, &type, err);
+    if (type != NULL && result == 0) {
+        const struct kube_served served = {.type = *type};
+        print_type(NULL, &served, err);
+        printf("%llu\n", (unsigned long long)kube_client_requests(client));
+    }
+    kube_discovery_free(discovery);
+    return result;
+}
+
+/* Each line of standard input is the note of an event about the object. */
+static int do_event(const struct options *options, struct firn_error **err)
+{
+    char line[5000];
+    auto_json struct json_object *object = NULL;
+    if (kube_get(client, &options->target, &object, err) < 0)
+        return -1;
+    struct kube_recorder *recorder = kube_recorder_new(client, "firn.dev/test", "pod-1");
+    int result = 0;
+    while (result == 0 && fgets(line, sizeof(line), stdin) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        const struct kube_event event = {.regarding = object,
+                                         .warning = *line == '!',
+                                         .reason = "Tested",
+                                         .action = "Test",
+                                         .note = line};
+        result = kube_event(recorder, &event, err);
+    }
+    kube_recorder_free(recorder);
+    return result;
+}
+
+static int print_bytes(void *context, const void *data, size_t length)
+{
+    (void)context;
+    return fwrite(data, 1, length, stdout) == length ? 0 : -1;
+}
+
+static int do_log(const struct options *options, struct firn_error **err)
+{
+    const struct kube_pod_log log = {.pod = options->target.name, .receive = print_bytes};
+    return kube_pod_log(client, &log, err);
+}
+
+/* ---- the election */
+
+static struct kube_election *election;
+
+static void say(const char *what, const char *member, const char *text)
+{
+    struct json_object *line = json_object_new_object();
+    json_set_string(line, "what", what);
+    json_set_string(line, member, text);
+    print(line);
+}
+
+static void on_led(void *context)
+{
+    (void)context;
+    say("led", "identity", NULL);
+}
+
+static void on_lost(void *context)
+{
+    (void)context;
+    say("lost", "identity", NULL);
+}
+
+static void on_leader(void *context, const char *identity)
+{
+    (void)context;
+    say("leader", "identity", identity);
+}
+
+/* NAME is that of the lease; `manager` who we are. A line of standard input asks whether we lead. */
+static int do_elect(const struct options *options, struct firn_error **err)
+{
+    (void)err;
+    char line[64];
+    const struct kube_election_options how = {
+        .namespace = kube_client_namespace(client),
+        .name = options->target.name,
+        .identity = options->apply.manager,
+        .duration = (uint32_t)options->timeout,
+        .deadline = (uint32_t)options->timeout * 2 / 3,
+        .retry = (uint32_t)options->timeout / 10,
+        .led = on_led,
+        .lost = on_lost,
+        .leader = on_leader,
+        .failed = on_failed,
+    };
+    election = kube_election_start(client, &how);
+    while (fgets(line, sizeof(line), stdin) != NULL)
+        say("leads", kube_election_leads(election) ? "yes" : "no", "");
+    kube_election_stop(election);
+    return 0;
+}
+
 /* ---- the command line */
 
 static const struct {
     const char *name;
     verb_function *run;
 } verbs[] = {
-    {"config", do_config}, {"get", do_get},     {"create", do_create},   {"update", do_update},
-    {"merge", do_merge},   {"patch", do_patch}, {"apply", do_apply},     {"delete", do_delete},
-    {"list", do_list},     {"names", do_names}, {"reflect", do_reflect},
+    {"config", do_config},     {"get", do_get},     {"create", do_create},   {"update", do_update},
+    {"merge", do_merge},       {"patch", do_patch}, {"apply", do_apply},     {"delete", do_delete},
+    {"list", do_list},         {"names", do_names}, {"reflect", do_reflect}, {"can", do_can},
+    {"discover", do_discover}, {"event", do_event}, {"elect", do_elect},     {"log", do_log},
 };
 
 static void set_type(struct options *options, char *text)
@@ -340,6 +493,7 @@ static bool set_option(struct options *options, const char *name, const char *va
         {"labels", &options->selection.labels, NULL, NULL},
         {"fields", &options->selection.fields, NULL, NULL},
         {"metadata", NULL, NULL, &options->selection.metadata_only},
+        {"verb", &options->verb, NULL, NULL},
         {"manager", &options->apply.manager, NULL, NULL},
         {"force", NULL, NULL, &options->apply.force},
         {"dry-run", NULL, NULL, &options->apply.dry_run},
