@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define FRAME_LEAST (FORMAT_FRAME_RAW / 4)
+
 static int open_pack(struct pipeline *pipeline, struct firn_error **err)
 {
     struct open_pack *pack = mem_zalloc(sizeof(*pack));
@@ -155,6 +157,16 @@ static int place_chunks(struct pipeline *pipeline, struct job *job,
     return job->owner->place(job->owner, &pending, err);
 }
 
+/* The buffer of the frame being filled goes. A frame that is large enough ends here: to copy it, and all that follows until
+ * buffers and frames happen to end together, costs more than larger frames save. */
+static void leave_buffer(struct pipeline *pipeline)
+{
+    if (pipeline->frame->raw >= FRAME_LEAST)
+        end_frame(pipeline);
+    else
+        frame_gather(pipeline, pipeline->frame);
+}
+
 int dedup_place(struct pipeline *pipeline, struct job *job, struct firn_error **err)
 {
     if (job->owner == NULL) {
@@ -172,7 +184,7 @@ int dedup_place(struct pipeline *pipeline, struct job *job, struct firn_error **
     struct pipeline_statistics figures = {0};
     int result = place_chunks(pipeline, job, &figures, err);
     if (pipeline->frame != NULL && pipeline->frame->buffer == job->buffer)
-        frame_gather(pipeline, pipeline->frame);
+        leave_buffer(pipeline);
     pthread_mutex_lock(&pipeline->lock);
     pipeline->statistics.bytes_read += figures.bytes_read;
     pipeline->statistics.bytes_zero += figures.bytes_zero;

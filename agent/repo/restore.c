@@ -18,6 +18,7 @@ static int reader_new(struct repo *repo, const struct snapshot_object *object,
     reader->object = object;
     pthread_mutex_init(&reader->volume.lock, NULL);
     pthread_cond_init(&reader->volume.work, NULL);
+    pthread_cond_init(&reader->volume.returned, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -74,6 +75,7 @@ void restore_close(struct restore_reader *reader)
     else
         stream_close(reader);
     pthread_cond_destroy(&reader->volume.work);
+    pthread_cond_destroy(&reader->volume.returned);
     pthread_cond_destroy(&reader->volume.ready);
     pthread_mutex_destroy(&reader->volume.lock);
     free(reader);

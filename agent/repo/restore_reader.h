@@ -43,7 +43,7 @@ struct window {
 /* A decoded frame; extents point into it. */
 struct decoded {
     struct decoded *next_free;
-    uint8_t *data; /* FORMAT_CHUNK_MAX bytes, aligned */
+    uint8_t *data; /* FORMAT_CHUNK_MAX bytes of decoded_memory */
     unsigned holders;
 };
 
@@ -58,7 +58,8 @@ struct ready {
 
 struct volume_reader {
     pthread_mutex_t lock;
-    pthread_cond_t work;       /* for workers */
+    pthread_cond_t work;       /* for workers: something to decode or to resolve */
+    pthread_cond_t returned;   /* for workers that decode: a frame buffer became free */
     pthread_cond_t ready;      /* for readers */
     struct map_cursor *cursor; /* of a whole volume … */
     struct map_delta *delta;   /* … or what differs from another */
@@ -71,6 +72,7 @@ struct volume_reader {
     struct ready *first_ready, *last_ready;
     struct decoded *decoded;
     size_t decoded_count;
+    uint8_t *decoded_memory;
     struct decoded *free_decoded;
     pthread_t *threads;
     unsigned thread_count;

@@ -30,6 +30,7 @@ static void fail_reader_take(struct volume_reader *volume, struct firn_error *er
     if (volume->error == NULL)
         volume->error = steal(error);
     pthread_cond_broadcast(&volume->work);
+    pthread_cond_broadcast(&volume->returned);
     pthread_cond_broadcast(&volume->ready);
     pthread_mutex_unlock(&volume->lock);
     error_clear(&error);
@@ -54,7 +55,7 @@ static struct decoded *decoded_get(struct volume_reader *volume)
 {
     pthread_mutex_lock(&volume->lock);
     while (volume->free_decoded == NULL && !volume->stopping && volume->error == NULL)
-        pthread_cond_wait(&volume->work, &volume->lock);
+        pthread_cond_wait(&volume->returned, &volume->lock);
     struct decoded *decoded =
         volume->stopping || volume->error != NULL ? NULL : volume->free_decoded;
     if (decoded != NULL) {
@@ -72,7 +73,7 @@ static void decoded_release(struct volume_reader *volume, struct decoded *decode
         return;
     decoded->next_free = volume->free_decoded;
     volume->free_decoded = decoded;
-    pthread_cond_broadcast(&volume->work);
+    pthread_cond_signal(&volume->returned);
 }
 
 /* Puts one extent into the ready list; data NULL: zeros. */
@@ -235,7 +236,8 @@ static void work(struct restore_reader *reader, struct pack_reader *packs)
                 fail_reader_take(volume, error);
             pthread_mutex_lock(&volume->lock);
             batch.window->done += batch.count;
-            pthread_cond_broadcast(&volume->ready);
+            if (batch.window->done == batch.window->piece_count) /* it may have been the last one */
+                pthread_cond_broadcast(&volume->ready);
         } else if (!volume->resolving && !volume->resolved && volume->window_count < WINDOWS_MAX) {
             resolve(reader);
         } else {
@@ -265,8 +267,9 @@ static int start(struct restore_reader *reader, unsigned workers, struct firn_er
     struct volume_reader *volume = &reader->volume;
     volume->decoded_count = 2 * workers + 6;
     volume->decoded = mem_array(volume->decoded_count, sizeof(*volume->decoded));
+    volume->decoded_memory = mem_aligned(volume->decoded_count * (size_t)FORMAT_CHUNK_MAX);
     for (size_t i = 0; i < volume->decoded_count; i++) {
-        volume->decoded[i].data = mem_aligned(FORMAT_CHUNK_MAX);
+        volume->decoded[i].data = volume->decoded_memory + i * (size_t)FORMAT_CHUNK_MAX;
         volume->decoded[i].next_free = volume->free_decoded;
         volume->free_decoded = &volume->decoded[i];
     }
@@ -320,6 +323,7 @@ void volume_close(struct restore_reader *reader)
     pthread_mutex_lock(&volume->lock);
     volume->stopping = true;
     pthread_cond_broadcast(&volume->work);
+    pthread_cond_broadcast(&volume->returned);
     pthread_mutex_unlock(&volume->lock);
     for (unsigned i = 0; i < volume->thread_count; i++)
         pthread_join(volume->threads[i], NULL);
@@ -333,8 +337,7 @@ void volume_close(struct restore_reader *reader)
         volume->first_ready = ready->next;
         free(ready);
     }
-    for (size_t i = 0; i < volume->decoded_count; i++)
-        free(volume->decoded[i].data);
+    free(volume->decoded_memory);
     free(volume->decoded);
     free(volume->threads);
     map_cursor_free(volume->cursor);
