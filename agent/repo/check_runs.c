@@ -244,14 +244,6 @@ void check_runs_free(struct check_runs *runs)
     free(runs);
 }
 
-/* Where its chunks lie is all that a run is. */
-static bool same_run(const struct map_run *a, const struct map_run *b)
-{
-    return a->extents == b->extents && a->units == b->units && a->span_count == b->span_count &&
-           (a->span_count == 0 ||
-            memcmp(a->spans, b->spans, a->span_count * sizeof(*a->spans)) == 0);
-}
-
 /* The place of the run, or the free one where it belongs. */
 static struct checked_run **place_of(const struct check_runs *runs, const struct map_run *run)
 {
@@ -259,7 +251,7 @@ static struct checked_run **place_of(const struct check_runs *runs, const struct
     size_t at = crypt_crc32c(0, spans, run->span_count * sizeof(*run->spans));
     for (;; at++) {
         struct checked_run **place = &runs->places[at & (runs->place_count - 1)];
-        if (*place == NULL || same_run((*place)->run, run))
+        if (*place == NULL || map_run_same((*place)->run, run))
             return place;
     }
 }

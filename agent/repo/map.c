@@ -47,6 +47,13 @@ bool map_run_plausible(const struct map_run *run)
            (chunks == 0) == (run->extents == 0);
 }
 
+bool map_run_same(const struct map_run *a, const struct map_run *b)
+{
+    return a->extents == b->extents && a->units == b->units && a->span_count == b->span_count &&
+           (a->span_count == 0 ||
+            memcmp(a->spans, b->spans, a->span_count * sizeof(*a->spans)) == 0);
+}
+
 /* ------------------------------------------------------------------------------------------------ ownership */
 
 void map_run_free(struct map_run *run)

@@ -70,6 +70,8 @@ bool map_extent_join(struct map_extent *left, const struct map_extent *right);
 void map_free(struct map *map); /* what it holds, not itself */
 void map_copy(struct map *out, const struct map *map);
 void map_run_free(struct map_run *run);
+/* Whether both are the same chunks, so that they say the same. */
+bool map_run_same(const struct map_run *a, const struct map_run *b);
 /* Whether the numbers of a run that was read from somewhere agree with each other. */
 bool map_run_plausible(const struct map_run *run);
 /* As in a snapshot: [{"spans":[["PACK",ordinal,count],…],"extents":n,"units":n},…]. Parsing checks everything (CORRUPT). */

@@ -140,17 +140,27 @@ static int advance(struct repo *repo, struct lane *lane, struct firn_error **err
     return fail(err, error_code(why), "%s", error_message(why));
 }
 
-/* Opens the last chunk that begins at or before start (the first one, if none does) and takes its first extent. */
-static int seek_chunk(struct repo *repo, struct lane *lane, uint64_t start, struct firn_error **err)
+/* Whether the chunk begins at or before the unit; it is open then. */
+static int begins_before(struct repo *repo, struct lane *lane, uint64_t chunk, uint64_t unit,
+                         bool *before, struct firn_error **err)
 {
-    uint64_t low = 0, high = lane->chunk_count;
+    struct map_extent first;
+    if (open_chunk(repo, lane, chunk, err) < 0 || map_decoder_next(lane->decoder, &first, err) < 0)
+        return -1;
+    *before = first.start <= unit;
+    return 0;
+}
+
+/* Opens the last chunk in [low, high) that begins at or before start; low, if none does. */
+static int seek_chunk(struct repo *repo, struct lane *lane, uint64_t low, uint64_t high,
+                      uint64_t start, struct firn_error **err)
+{
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
-        struct map_extent first;
-        if (open_chunk(repo, lane, middle, err) < 0 ||
-            map_decoder_next(lane->decoder, &first, err) < 0)
+        bool before = false;
+        if (begins_before(repo, lane, middle, start, &before, err) < 0)
             return -1;
-        if (first.start <= start)
+        if (before)
             low = middle;
         else
             high = middle;
@@ -168,7 +178,8 @@ static int open_lane(struct repo *repo, const struct map_run *run, uint64_t star
         return 0;
     if (start == 0)
         return open_chunk(repo, lane, 0, err) < 0 ? -1 : advance(repo, lane, err);
-    if (seek_chunk(repo, lane, start, err) < 0 || advance(repo, lane, err) < 0)
+    if (seek_chunk(repo, lane, 0, lane->chunk_count, start, err) < 0 ||
+        advance(repo, lane, err) < 0)
         return -1;
     return 0;
 }
@@ -245,6 +256,55 @@ void map_cursor_free(struct map_cursor *cursor)
         buf_free(&cursor->lanes[i].chunk);
     }
     free(cursor);
+}
+
+/* Decodes what is left of the open chunk, up to what ends behind the unit: 1; 0: it has no such extent. */
+static int skip_in_chunk(struct lane *lane, uint64_t unit, struct firn_error **err)
+{
+    int more = 1;
+    while (more > 0 && end_of(&lane->extent) <= unit)
+        more = map_decoder_next(lane->decoder, &lane->extent, err);
+    if (more > 0)
+        lane->end = end_of(&lane->extent);
+    return more;
+}
+
+/* Leaps from the next chunk on, twice as far each time: what lies near is found at the cost of what lies between. */
+static int leap(struct repo *repo, struct lane *lane, uint64_t unit, struct firn_error **err)
+{
+    uint64_t low = lane->next_chunk, high = low + 1;
+    bool before = true;
+    for (uint64_t step = 1; before && high < lane->chunk_count; step *= 2) {
+        if (begins_before(repo, lane, high, unit, &before, err) < 0)
+            return -1;
+        if (before) {
+            low = high;
+            high = low + 2 * step;
+        }
+    }
+    high = high < lane->chunk_count ? high : lane->chunk_count;
+    return seek_chunk(repo, lane, low, high, unit, err) < 0 ? -1 : advance(repo, lane, err);
+}
+
+int map_cursor_seek(struct map_cursor *cursor, uint64_t unit, struct firn_error **err)
+{
+    if (unit > cursor->position)
+        cursor->position = unit;
+    for (size_t i = 0; i < cursor->lane_count; i++) {
+        struct lane *lane = &cursor->lanes[i];
+        /* Salvage goes from chunk to chunk: what lies in between may be damaged. */
+        if (lane->salvage || lane->extent.count == 0 || end_of(&lane->extent) > unit)
+            continue;
+        int found = skip_in_chunk(lane, unit, err);
+        if (found < 0)
+            return -1;
+        if (found == 0) {
+            lane->extent.count = 0;
+            if (lane->next_chunk < lane->chunk_count && leap(cursor->repo, lane, unit, err) < 0)
+                return -1;
+        }
+    }
+    return 0;
 }
 
 /* Looks at all lanes, newest first: the lane that shows at the position (NULL: none), and how far

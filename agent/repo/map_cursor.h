@@ -21,6 +21,8 @@ int map_cursor_open(struct repo *repo, const struct map *map, uint64_t start,
  * explicit zeros come as PACK_NONE. 0: the end. After -1 (CORRUPT, or what reading a chunk failed
  * with) the cursor can only be freed. */
 int map_cursor_next(struct map_cursor *cursor, struct map_extent *out, struct firn_error **err);
+/* Goes on at the unit, if it is not behind it already. Chunks in between are not read, but for a few to find the way. */
+int map_cursor_seek(struct map_cursor *cursor, uint64_t unit, struct firn_error **err);
 void map_cursor_free(struct map_cursor *cursor); /* NULL is fine */
 
 /* For salvage: begins at unit 0, and goes on where a chunk of the map is damaged or missing. What it may have said comes as

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A map delta: where one map says something else than another, its base. What lies at the same place
- * is the same; different places count as different, though the blocks may be equal. Costs the chunks
- * of both maps; no data is read. One thread at a time.
+ * is the same; different places count as different, though the blocks may be equal. Runs that
+ * both have are read only where the others say something, so that the cost is that of the change; no
+ * data is read. One thread at a time.
  */
 #ifndef REPO_MAP_DELTA_H
 #define REPO_MAP_DELTA_H

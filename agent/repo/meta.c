@@ -22,6 +22,7 @@
 #define META_PACK_STORED    (4u * 1024u * 1024u)
 #define META_PACK_CHUNKS    4096u
 #define META_REFERENCES_MAX (1u << 22)
+#define READ_AHEAD          8u /* frames */
 
 struct kept_chunk {
     void *payload;
@@ -53,11 +54,13 @@ struct meta_shelf {
     pthread_mutex_t lock;
     struct meta_writer *writers;
     struct pack_reader *reader;
+    uint32_t last_pack, last_frame; /* that it read */
 };
 
 struct meta_shelf *meta_shelf_new(void)
 {
     struct meta_shelf *shelf = mem_zalloc(sizeof(*shelf));
+    shelf->last_pack = PACK_NONE;
     pthread_mutex_init(&shelf->lock, NULL);
     return shelf;
 }
@@ -265,8 +268,8 @@ static int read_kept(struct meta_shelf *shelf, uint32_t pack, uint32_t ordinal, 
     return result;
 }
 
-static int read_stored(struct repo *repo, const struct pack_trailer *trailer, uint32_t ordinal,
-                       struct buf *out, struct firn_error **err)
+static int read_stored(struct repo *repo, uint32_t pack, const struct pack_trailer *trailer,
+                       uint32_t ordinal, struct buf *out, struct firn_error **err)
 {
     if (trailer->class != FORMAT_META || ordinal >= trailer->chunk_count)
         return fail(err, FIRN_CORRUPT, "a map refers to chunk %u of a pack that has no such map",
@@ -275,9 +278,14 @@ static int read_stored(struct repo *repo, const struct pack_trailer *trailer, ui
     auto_free uint8_t *frame = mem_alloc(trailer->frames[chunk->frame].raw);
     if (repo->meta->reader == NULL && pack_reader_new(repo, &repo->meta->reader, err) < 0)
         return -1;
-    uint32_t through = chunk->frame + 8; /* the chunks of a run follow one another */
-    if (pack_reader_frame(repo->meta->reader, trailer, chunk->frame, through, frame, err) < 0)
+    struct meta_shelf *shelf = repo->meta;
+    /* Whoever reads a run to its end reads its chunks in order; whoever looks for a place, or merges runs, does not. */
+    bool follows = shelf->last_pack == pack && shelf->last_frame + 1 == chunk->frame;
+    uint32_t through = chunk->frame + (follows ? READ_AHEAD : 0);
+    if (pack_reader_frame(shelf->reader, trailer, chunk->frame, through, frame, err) < 0)
         return -1;
+    shelf->last_pack = pack;
+    shelf->last_frame = chunk->frame;
     buf_append(out, frame + chunk->offset, chunk->length);
     return buf_check(out, "map chunk", err);
 }
@@ -292,7 +300,7 @@ int meta_read(struct repo *repo, uint32_t pack, uint32_t ordinal, struct buf *ou
         const struct pack_trailer *trailer = NULL;
         result = trailer_hold(repo, pack, &trailer, err);
         if (result == 0)
-            result = read_stored(repo, trailer, ordinal, out, err);
+            result = read_stored(repo, pack, trailer, ordinal, out, err);
         trailer_release(repo, trailer);
     }
     pthread_mutex_unlock(&shelf->lock);

@@ -14,6 +14,7 @@ struct counting_store {
     struct store base;   /* first */
     struct store *inner; /* borrowed */
     atomic_size_t gets, stats, lists, puts;
+    atomic_size_t bytes; /* read */
 };
 
 static inline struct counting_store *counting(struct store *store)
@@ -39,6 +40,7 @@ static int counting_get(struct store *store, const char *name, uint64_t offset, 
                         size_t length, struct firn_error **err)
 {
     counting(store)->gets++;
+    counting(store)->bytes += length;
     return store_get(counting(store)->inner, name, offset, data, length, err);
 }
 
