@@ -69,6 +69,8 @@ static int unlock(struct cli *cli, const struct place *place, struct repo *repo,
     enum firn_code code = err == NULL ? FIRN_INTERNAL : error_code(*err);
     if (cli->status == EXIT_DONE && (code == FIRN_INVALID || (denied && code == FIRN_DENIED)))
         cli->status = EXIT_WRONG_KEY;
+    if (cli->status == EXIT_DONE && denied && code == FIRN_NOTFOUND) /* all key slots are gone */
+        cli->status = EXIT_DAMAGED;
     return -1;
 }
 

@@ -75,24 +75,35 @@ static const char head[] =
     "        word=${COMP_WORDS[i]}\n"
     "        case $word in\n";
 
-static const char tail[] =
-    "    if [[ $current == -* ]]; then\n"
-    "        _firn_words \"$options $global\"\n"
-    "    elif [[ -z $verb ]]; then\n"
-    "        _firn_words \"$verbs\"\n"
-    "    else\n"
-    "        case $verb in\n"
-    "        help) _firn_words \"$verbs plugins image libvirt imagestream\" ;;\n"
-    "        key) _firn_words 'list add remove' ;;\n"
-    "        completion) _firn_words bash ;;\n"
-    "        backup) _firn_words 'image: libvirt: imagestream:'; compopt -o nospace ;;\n"
-    "        show|diff|restore|export|forget|cat) _firn_words latest; compopt -o nospace ;;\n"
-    "        esac\n"
-    "    fi\n"
-    "}\n"
-    "complete -F _firn firn\n";
+static const char words[] = "    if [[ $current == -* ]]; then\n"
+                            "        _firn_words \"$options $global\"\n"
+                            "    elif [[ -z $verb ]]; then\n"
+                            "        _firn_words \"$verbs\"\n"
+                            "    else\n"
+                            "        case $verb in\n"
+                            "        help) _firn_words \"$verbs plugins $plugins\" ;;\n"
+                            "        key) _firn_words 'list add remove' ;;\n"
+                            "        completion) _firn_words bash ;;\n"
+                            "        backup) _firn_words \"$sources\"; compopt -o nospace ;;\n"
+                            "        show|diff|restore|export|copy|forget|cat)\n"
+                            "            _firn_words latest; compopt -o nospace ;;\n"
+                            "        esac\n"
+                            "    fi\n"
+                            "}\n"
+                            "complete -F _firn firn\n";
 
-static void put_script(struct buf *out)
+/* The plugins that are found now, each followed by `end`. */
+static void put_plugins(struct buf *out, struct plugins *plugins, const char *end)
+{
+    char **names;
+    size_t count;
+    plugins_names(plugins, &names, &count);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s%s%s", i > 0 ? " " : "", names[i], end);
+    plugins_names_free(names, count);
+}
+
+static void put_script(struct buf *out, struct plugins *plugins)
 {
     buf_puts(out, head);
     buf_puts(out, "        -");
@@ -103,6 +114,10 @@ static void put_script(struct buf *out)
         "    local verbs=\"");
     for (size_t i = 0; verbs[i] != NULL; i++)
         buf_printf(out, "%s%s", i > 0 ? " " : "", verbs[i]->name);
+    buf_puts(out, "\"\n    local plugins=\"");
+    put_plugins(out, plugins, "");
+    buf_puts(out, "\" sources=\"");
+    put_plugins(out, plugins, ":");
     buf_puts(out, "\"\n    local global=\"");
     put_names(out, options_global);
     buf_puts(out, "\"\n    case $previous in\n");
@@ -111,7 +126,7 @@ static void put_script(struct buf *out)
     buf_puts(out, "    esac\n    case $verb in\n");
     put_verb_cases(out);
     buf_puts(out, "    esac\n");
-    buf_puts(out, tail);
+    buf_puts(out, words);
 }
 
 static int run(struct cli *cli, struct firn_error **err)
@@ -119,7 +134,7 @@ static int run(struct cli *cli, struct firn_error **err)
     auto_buf struct buf out = buf_new(SCRIPT_LONGEST);
     if (strcmp(arguments_operand(cli->arguments, 0), "bash") != 0)
         return usage(cli, err, "completion: there is one for bash only");
-    put_script(&out);
+    put_script(&out, cli->plugins);
     return output_text(buf_text(&out), out.length, err);
 }
 

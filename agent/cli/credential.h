@@ -31,4 +31,18 @@ int credential_new_passphrase(struct credential *out, struct firn_error **err);
 /* A new key file: made (mode 0600, never replacing one) and durable before this returns. */
 int credential_new_key_file(const char *path, struct credential *out, struct firn_error **err);
 
+/* The options by which a new key is told, for the tables of the verbs that make one. */
+#define CREDENTIAL_OPTIONS_NEW                                                                     \
+    {.name = "new-key",                                                                            \
+     .type = OPTION_PATH,                                                                          \
+     .value = "FILE",                                                                              \
+     .description = "make a key file (mode 0600; an existing file is never replaced)"},            \
+        {.name = "new-passphrase",                                                                 \
+         .type = OPTION_FLAG,                                                                      \
+         .description = "ask for a new passphrase, twice; or take $FIRN_NEW_PASSWORD"},            \
+    {                                                                                              \
+        .name = "label", .type = OPTION_TEXT, .value = "TEXT",                                     \
+        .description = "what the key is called in `firn key list`"                                 \
+    }
+
 #endif

@@ -43,6 +43,7 @@ static void add_row(struct forget *forget, const struct snapshot *snapshot, unsi
             json_object_array_add(reasons, json_object_new_string(retention_reason(bit)));
     json_set_string(row, "id", snapshot->id_text);
     json_set_string(row, "item", snapshot->item);
+    json_set_string(row, "hostname", snapshot->hostname);
     record_time(row, "committed", snapshot->committed);
     json_set_string(row, "action", verdict != 0 ? "keep" : "forget");
     json_set_take(row, "reasons", reasons);
@@ -51,11 +52,23 @@ static void add_row(struct forget *forget, const struct snapshot *snapshot, unsi
 
 /* ------------------------------------------------------------------------------------------------ by a policy */
 
-static int by_item_then_time(const void *a, const void *b)
+/* Snapshots of one group: of one item; with --group-by host,item also taken on one machine. */
+static int compare_groups(const struct forget *forget, const struct snapshot *left,
+                          const struct snapshot *right)
+{
+    const char *grouping = argument_text(forget->cli->arguments, "group-by");
+    int order = strcmp(left->item, right->item);
+    if (order != 0 || grouping == NULL || strcmp(grouping, "host,item") != 0)
+        return order;
+    return strcmp(left->hostname != NULL ? left->hostname : "",
+                  right->hostname != NULL ? right->hostname : "");
+}
+
+static int by_group_then_time(const void *a, const void *b, void *forget)
 {
     const struct snapshot *left = *(struct snapshot *const *)a,
                           *right = *(struct snapshot *const *)b;
-    int order = strcmp(left->item, right->item);
+    int order = compare_groups(forget, left, right);
     if (order != 0)
         return order;
     return left->committed < right->committed ? -1 : left->committed > right->committed;
@@ -79,10 +92,10 @@ static int forget_all(struct forget *forget, struct snapshot **list, size_t coun
 {
     const char *source = argument_text(forget->cli->arguments, "source");
     if (count > 0)
-        qsort(list, count, sizeof(*list), by_item_then_time);
+        qsort_r(list, count, sizeof(*list), by_group_then_time, forget);
     for (size_t begin = 0, end; begin < count; begin = end) {
         end = begin + 1;
-        while (end < count && strcmp(list[end]->item, list[begin]->item) == 0)
+        while (end < count && compare_groups(forget, list[end], list[begin]) == 0)
             end++;
         if (source != NULL && strcmp(list[begin]->item, source) != 0)
             continue;
@@ -260,6 +273,11 @@ static const struct option options[] = {
     {.name = "prune",
      .type = OPTION_FLAG,
      .description = "then do what firn prune does; nothing with --dry-run"},
+    {.name = "group-by",
+     .type = OPTION_CHOICE,
+     .value = "item|host,item",
+     .description = "what the rules are applied to apart: each source (item), or each source on "
+                    "each host"},
     {.name = "dry-run",
      .letter = 'n',
      .type = OPTION_FLAG,
@@ -282,7 +300,9 @@ const struct verb verb_forget = {
                    "--keep rule keeps. A rule counts "
                    "periods that have a snapshot, from the newest back, and keeps the last "
                    "snapshot of each; hours, days, ISO weeks, months "
-                   "and years are those of the local time zone.\n\n"
+                   "and years are those of the local time zone. A rule that finds fewer periods "
+                   "than it may keep also keeps the oldest snapshot. Where several machines back "
+                   "up the same path to one repository, --group-by host,item tells them apart.\n\n"
                    "Every snapshot is complete in itself: removing one never harms another. Data "
                    "that no snapshot relies on any more is removed by `firn prune`; until then "
                    "`firn stats` shows it as unused.",

@@ -78,17 +78,7 @@ static int run(struct cli *cli, struct firn_error **err)
 }
 
 static const struct option options[] = {
-    {.name = "new-key",
-     .type = OPTION_PATH,
-     .value = "FILE",
-     .description = "make a key file (mode 0600; an existing file is never replaced)"},
-    {.name = "new-passphrase",
-     .type = OPTION_FLAG,
-     .description = "ask for a new passphrase, twice; or take $FIRN_NEW_PASSWORD"},
-    {.name = "label",
-     .type = OPTION_TEXT,
-     .value = "TEXT",
-     .description = "what the key is called in `firn key list`"},
+    CREDENTIAL_OPTIONS_NEW,
     {0},
 };
 

@@ -111,13 +111,7 @@ static int run(struct cli *cli, struct firn_error **err)
 }
 
 static const struct option options[] = {
-    {.name = "new-key",
-     .type = OPTION_PATH,
-     .value = "FILE",
-     .description = "make a key file (mode 0600; an existing file is never replaced)"},
-    {.name = "new-passphrase",
-     .type = OPTION_FLAG,
-     .description = "ask for a new passphrase, twice; or take $FIRN_NEW_PASSWORD"},
+    CREDENTIAL_OPTIONS_NEW,
     {.name = "recipient",
      .type = OPTION_PATH,
      .value = "PEM",
@@ -125,10 +119,6 @@ static const struct option options[] = {
     {.name = "write-only",
      .type = OPTION_FLAG,
      .description = "the new key can make backups, and read no contents of any"},
-    {.name = "label",
-     .type = OPTION_TEXT,
-     .value = "TEXT",
-     .description = "what the key is called in the list"},
     {0},
 };
 

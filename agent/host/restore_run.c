@@ -46,7 +46,8 @@ static int call_restore(const struct restore_context *context,
                                          .object = request->object,
                                          .overwrite = request->overwrite,
                                          .dry_run = request->dry_run};
-    struct source *source = source_new(context->repo, request->snapshot, 0, services);
+    struct source *source =
+        source_new(context->repo, request->snapshot, request->salvage, services);
     int returned =
         plugin->api.restore(services_handle(services), &restore, source_interface(source));
     source_free(source);

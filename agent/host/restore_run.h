@@ -12,6 +12,7 @@ struct plugin;
 struct plugins;
 struct progress;
 struct repo;
+struct restore_salvage;
 struct settings;
 struct snapshot;
 
@@ -23,6 +24,7 @@ struct restore_request {
     const char *format; /* "raw", "qcow2", NULL */
     bool overwrite;
     bool dry_run;
+    const struct restore_salvage *salvage; /* NULL: damage is an error */
 };
 
 struct restore_context {

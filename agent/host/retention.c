@@ -41,8 +41,8 @@ static int64_t period_of(enum retention_period period, int64_t time, size_t numb
     localtime_r(&seconds, &parts);
     int64_t day = (int64_t)parts.tm_year * 366 + parts.tm_yday;
     switch (period) {
-    case RETENTION_HOURLY:
-        return day * 24 + parts.tm_hour;
+    case RETENTION_HOURLY: /* when clocks go back, the same hour comes twice */
+        return (day * 24 + parts.tm_hour) * 128 + parts.tm_gmtoff / 900;
     case RETENTION_DAILY:
         return day;
     case RETENTION_WEEKLY:
@@ -71,6 +71,8 @@ static void apply_period(const struct retention_policy *policy, enum retention_p
         verdicts[i] |= 1u << period;
         left--;
     }
+    if (left > 0 && count > 0)
+        verdicts[0] |= 1u << period;
 }
 
 static bool has_tag(const struct retention_policy *policy, const struct snapshot *snapshot)
@@ -84,7 +86,8 @@ static bool has_tag(const struct retention_policy *policy, const struct snapshot
 void retention_apply(const struct retention_policy *policy, struct snapshot *const *snapshots,
                      size_t count, unsigned *verdicts)
 {
-    memset(verdicts, 0, count * sizeof(*verdicts));
+    if (count > 0)
+        memset(verdicts, 0, count * sizeof(*verdicts));
     for (size_t period = 0; period < RETENTION_PERIODS; period++)
         apply_period(policy, (enum retention_period)period, snapshots, count, verdicts);
     for (size_t i = 0; i < count; i++) {

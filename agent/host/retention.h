@@ -2,7 +2,8 @@
 /*
  * Retention: which snapshots of one item a policy keeps, and why. Each rule walks from the newest to the oldest: hourly keeps
  * the last snapshot of each of the newest N hours that have one, and so on. Hours, days … are those of the local time zone.
- * A snapshot is kept if any rule keeps it.
+ * A rule that has fewer periods to keep than it may also keeps the oldest snapshot: so a history that is younger than the rules
+ * does not lose its beginning. A snapshot is kept if any rule keeps it.
  */
 #ifndef HOST_RETENTION_H
 #define HOST_RETENTION_H

@@ -25,7 +25,7 @@ struct source {
     struct firn_source interface;
     struct repo *repo;
     const struct snapshot *snapshot;
-    unsigned workers;
+    const struct restore_salvage *salvage;
     struct services *services;
     pthread_mutex_t lock; /* what follows */
     struct firn_reader *readers;
@@ -71,6 +71,19 @@ static const struct snapshot_object *find(struct source *source, const char *nam
     return found;
 }
 
+/* What to do about damage. */
+static struct firn_error *with_advice(struct firn_error *err)
+{
+    if (error_code(err) != FIRN_CORRUPT)
+        return err;
+    struct firn_error *advised = NULL;
+    error_set(&advised, FIRN_CORRUPT,
+              "%s: `firn repair` says what is lost, --skip-damaged restores the rest",
+              error_message(err));
+    error_clear(&err);
+    return advised;
+}
+
 static int open_object(struct firn_source *interface, const char *name, uint64_t start,
                        struct firn_reader **out)
 {
@@ -85,8 +98,12 @@ static int open_object(struct firn_source *interface, const char *name, uint64_t
         (found->kind == FIRN_OBJECT_VOLUME && start % FIRN_BLOCK_SIZE != 0))
         return refused(source, FIRN_INVALID, "object %s cannot be read from offset %llu on", name,
                        (unsigned long long)start);
-    if (restore_open(source->repo, found, start, source->workers, &reader, &err) < 0)
-        return services_refused_take(source->services, err);
+    int opened =
+        source->salvage != NULL
+            ? restore_open_salvage(source->repo, found, start, source->salvage, &reader, &err)
+            : restore_open(source->repo, found, start, 0, &reader, &err);
+    if (opened < 0)
+        return services_refused_take(source->services, with_advice(err));
     struct firn_reader *added = mem_zalloc(sizeof(*added));
     *added = (struct firn_reader){
         .source = source, .reader = reader, .kind = found->kind, .name = found->name};
@@ -118,7 +135,7 @@ static int next_extent(struct firn_reader *reader, struct firn_extent *out)
                        reader->name);
     int more = restore_next(reader->reader, &extent, &err);
     if (more < 0)
-        return services_broken_take(reader->source->services, err);
+        return services_broken_take(reader->source->services, with_advice(err));
     size_t size = out->size;
     if (more == 1) {
         memcpy(out, &extent, sizeof(extent));
@@ -143,7 +160,7 @@ static int64_t read_stream(struct firn_reader *reader, void *data, size_t capaci
                        reader->name);
     int64_t got = restore_read(reader->reader, data, capacity, &err);
     if (got < 0)
-        return services_broken_take(reader->source->services, err);
+        return services_broken_take(reader->source->services, with_advice(err));
     return got;
 }
 
@@ -177,8 +194,8 @@ static void document_free(struct firn_source *interface, char *data)
     free(data);
 }
 
-struct source *source_new(struct repo *repo, const struct snapshot *snapshot, unsigned workers,
-                          struct services *services)
+struct source *source_new(struct repo *repo, const struct snapshot *snapshot,
+                          const struct restore_salvage *salvage, struct services *services)
 {
     struct source *source = mem_zalloc(sizeof(*source));
     source->interface = (struct firn_source){.size = sizeof(struct firn_source),
@@ -196,7 +213,7 @@ struct source *source_new(struct repo *repo, const struct snapshot *snapshot, un
                                              .document_free = document_free};
     source->repo = repo;
     source->snapshot = snapshot;
-    source->workers = workers;
+    source->salvage = salvage;
     source->services = services;
     pthread_mutex_init(&source->lock, NULL);
     return source;

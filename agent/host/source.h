@@ -8,13 +8,14 @@
 #include <firn/plugin.h>
 
 struct repo;
+struct restore_salvage;
 struct services;
 struct snapshot;
 struct source;
 
-/* Everything is borrowed until source_free(). workers: threads that read and uncompress; 0: one a core. */
-struct source *source_new(struct repo *repo, const struct snapshot *snapshot, unsigned workers,
-                          struct services *services);
+/* Everything is borrowed until source_free(). salvage: NULL: damage is an error (restore.h). */
+struct source *source_new(struct repo *repo, const struct snapshot *snapshot,
+                          const struct restore_salvage *salvage, struct services *services);
 void source_free(struct source *source); /* closes what the plugin left open; NULL is fine */
 struct firn_source *source_interface(struct source *source);
 

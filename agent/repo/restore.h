@@ -27,6 +27,17 @@ int restore_open(struct repo *repo, const struct snapshot_object *object, uint64
 int restore_open_changes(struct repo *repo, const struct snapshot_object *object,
                          const struct snapshot_object *base, unsigned workers,
                          struct restore_reader **out, struct firn_error **err);
+/* Whoever restores what is left of a damaged object is told of each stretch that cannot be read: it comes as zeros. By any
+ * thread, but one at a time for each object. */
+struct restore_salvage {
+    void (*lost)(void *context, const char *object, uint64_t offset, uint64_t length,
+                 const char *why);
+    void *context;
+};
+/* As restore_open(), but damage is no error, and the digest of a stream that lost something is not proven. salvage is borrowed. */
+int restore_open_salvage(struct repo *repo, const struct snapshot_object *object, uint64_t start,
+                         const struct restore_salvage *salvage, struct restore_reader **out,
+                         struct firn_error **err);
 /* As next_extent in <firn/plugin.h>. Thread-safe. */
 int restore_next(struct restore_reader *reader, struct firn_extent *extent,
                  struct firn_error **err);

@@ -93,11 +93,16 @@ struct stream_reader {
     uint64_t unit;
     uint64_t position;
     uint64_t skip; /* bytes still to skip */
+    uint64_t
+        lost; /* bytes up to the end that come as zeros, since nobody knows the chunks any more */
+    bool damaged; /* some of it came as zeros */
     struct digester *digester;
     bool ended;
 };
 
 struct restore_reader {
+    const struct restore_salvage *salvage; /* NULL: damage is an error */
+    pthread_mutex_t salvage_lock;
     struct repo *repo;
     const struct snapshot_object *object;
     struct volume_reader volume;
@@ -109,6 +114,10 @@ struct restore_reader {
 int window_resolve(struct restore_reader *reader, struct window **window, struct ready **zeros,
                    struct firn_error **err);
 void window_free(struct repo *repo, struct window *window);
+
+/* Whether to go on without what could not be read: true if it is damage and is salvaged; then it is told, and *why cleared. */
+bool restore_lose(struct restore_reader *reader, uint64_t offset, uint64_t length,
+                  struct firn_error **why);
 
 int volume_open(struct restore_reader *reader, uint64_t start, unsigned workers,
                 struct firn_error **err);

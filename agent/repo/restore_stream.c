@@ -13,6 +13,21 @@
 
 #define DOCUMENT_MAX (16u * 1024u * 1024u)
 
+/* Nobody knows any more which chunks come, nor how long they are: the rest is zeros, if damage is salvaged. */
+static int lose_rest(struct restore_reader *reader, struct firn_error **why,
+                     struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    uint64_t left = reader->object->length - stream->position;
+    if (!restore_lose(reader, stream->position, left, why))
+        return fail(err, error_code(*why), "%s", error_message(*why));
+    memset(stream->frame, 0, FORMAT_CHUNK_MAX);
+    stream->frame_valid = false;
+    stream->damaged = true;
+    stream->lost = left;
+    return 0;
+}
+
 int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error **err)
 {
     struct stream_reader *stream = &reader->stream;
@@ -23,7 +38,10 @@ int stream_open(struct restore_reader *reader, uint64_t start, struct firn_error
         return -1;
     if (pack_reader_new(reader->repo, &stream->pack_reader, err) < 0)
         return -1;
-    return map_cursor_open(reader->repo, &reader->object->map, 0, &stream->cursor, err);
+    auto_error struct firn_error *why = NULL;
+    if (map_cursor_open(reader->repo, &reader->object->map, 0, &stream->cursor, &why) == 0)
+        return 0;
+    return lose_rest(reader, &why, err);
 }
 
 void stream_close(struct restore_reader *reader)
@@ -61,8 +79,25 @@ static int next_extent(struct restore_reader *reader, struct firn_error **err)
     return 1;
 }
 
+/* Reads the frame of a chunk; if it is damaged and that is salvaged, zeros stand for the chunk. */
+static int read_frame(struct restore_reader *reader, const struct pack_chunk *chunk,
+                      uint32_t through, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    auto_error struct firn_error *why = NULL;
+    stream->frame_valid = pack_reader_frame(stream->pack_reader, stream->trailer, chunk->frame,
+                                            through, stream->frame, &why) == 0;
+    if (stream->frame_valid)
+        return 0;
+    if (!restore_lose(reader, stream->position, chunk->length, &why))
+        return fail(err, error_code(why), "%s", error_message(why));
+    memset(stream->frame, 0, FORMAT_CHUNK_MAX);
+    stream->damaged = true;
+    return 0;
+}
+
 /* Makes the next chunk the current one: 1; 0: the end. */
-static int next_chunk(struct restore_reader *reader, struct firn_error **err)
+static int next_whole_chunk(struct restore_reader *reader, struct firn_error **err)
 {
     struct stream_reader *stream = &reader->stream;
     if (stream->extent.count == 0) {
@@ -81,10 +116,8 @@ static int next_chunk(struct restore_reader *reader, struct firn_error **err)
                 stream->frame_number == chunk->frame;
     if (wanted && !here) {
         stream->frame_valid = false;
-        if (pack_reader_frame(stream->pack_reader, trailer, chunk->frame, through, stream->frame,
-                              err) < 0)
+        if (read_frame(reader, chunk, through, err) < 0)
             return -1;
-        stream->frame_valid = true;
         stream->frame_pack = stream->extent.pack;
         stream->frame_number = chunk->frame;
     }
@@ -100,11 +133,41 @@ static int next_chunk(struct restore_reader *reader, struct firn_error **err)
     return 1;
 }
 
+/* The next of the zeros that stand for the rest. */
+static int next_lost(struct restore_reader *reader)
+{
+    struct stream_reader *stream = &reader->stream;
+    uint64_t part = stream->lost < FORMAT_CHUNK_MAX ? stream->lost : FORMAT_CHUNK_MAX;
+    uint64_t skipped = part < stream->skip ? part : stream->skip;
+    stream->lost -= part;
+    stream->skip -= skipped;
+    stream->position += skipped;
+    stream->chunk = stream->frame;
+    stream->chunk_left = part - skipped;
+    return part > 0;
+}
+
+static int next_chunk(struct restore_reader *reader, struct firn_error **err)
+{
+    struct stream_reader *stream = &reader->stream;
+    auto_error struct firn_error *why = NULL;
+    bool rest_is_lost = stream->lost > 0 || stream->cursor == NULL;
+    int more = rest_is_lost ? next_lost(reader) : next_whole_chunk(reader, &why);
+    if (more >= 0)
+        return more;
+    if (lose_rest(reader, &why, err) < 0)
+        return -1;
+    map_cursor_free(steal(stream->cursor));
+    return next_lost(reader);
+}
+
 static int prove_end(struct restore_reader *reader, struct firn_error **err)
 {
     struct stream_reader *stream = &reader->stream;
     const struct snapshot_object *object = reader->object;
     stream->ended = true;
+    if (stream->damaged) /* whoever salvages was told */
+        return 0;
     if (stream->position != object->length)
         return fail(err, FIRN_CORRUPT, "%s has %llu bytes, and should have %llu", object->name,
                     (unsigned long long)stream->position, (unsigned long long)object->length);

@@ -121,28 +121,45 @@ static void emit_piece(struct restore_reader *reader, struct window *window,
     }
 }
 
+/* Pieces of a frame that cannot be read. False: that is an error. */
+static bool lose_pieces(struct restore_reader *reader, struct window *window,
+                        const struct piece *pieces, size_t count, struct firn_error **why)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t offset = pieces[i].unit * FORMAT_BLOCK_SIZE;
+        uint64_t length = (uint64_t)pieces[i].count * FORMAT_BLOCK_SIZE;
+        auto_error struct firn_error *again = NULL;
+        error_set(&again, error_code(*why), "%s", error_message(*why));
+        if (!restore_lose(reader, offset, length, &again))
+            return false;
+        emit(reader, window, NULL, offset, length, NULL);
+    }
+    error_clear(why);
+    return true;
+}
+
 static int decode_batch(struct restore_reader *reader, struct pack_reader *packs,
                         const struct batch *batch, struct firn_error **err)
 {
     struct volume_reader *volume = &reader->volume;
     const struct piece *pieces = &batch->window->pieces[batch->first];
     uint32_t through = pieces[batch->count - 1].frame;
-    for (size_t i = 0; i < batch->count;) {
+    for (size_t i = 0, same = 0; i < batch->count; i = same) {
         struct decoded *decoded = decoded_get(volume);
         if (decoded == NULL)
             return fail(err, FIRN_CANCELLED, "the restore was given up");
+        auto_error struct firn_error *why = NULL;
         int result = pack_reader_frame(packs, pieces[i].trailer, pieces[i].frame, through,
-                                       decoded->data, err);
-        size_t same = i;
-        for (; same < batch->count && pieces[same].frame == pieces[i].frame; same++)
+                                       decoded->data, &why);
+        for (same = i; same < batch->count && pieces[same].frame == pieces[i].frame; same++)
             if (result == 0)
                 emit_piece(reader, batch->window, &pieces[same], decoded);
-        i = same;
+        bool lost = result < 0 && lose_pieces(reader, batch->window, &pieces[i], same - i, &why);
         pthread_mutex_lock(&volume->lock);
         decoded_release(volume, decoded);
         pthread_mutex_unlock(&volume->lock);
-        if (result < 0)
-            return -1;
+        if (result < 0 && !lost)
+            return fail(err, error_code(why), "%s", error_message(why));
     }
     return 0;
 }
@@ -289,6 +306,31 @@ static int start_workers(struct restore_reader *reader, unsigned workers, struct
     return start(reader, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
 }
 
+/* A cursor that goes on behind damage begins at 0: moves it to the first extent that ends behind `unit`, which is next. */
+static int open_behind_damage(struct restore_reader *reader, uint64_t unit, struct firn_error **err)
+{
+    struct volume_reader *volume = &reader->volume;
+    struct map_extent *ahead = &volume->ahead;
+    int more = 0;
+    if (map_cursor_open_salvage(reader->repo, &reader->object->map, &volume->cursor, err) < 0)
+        return -1;
+    while ((more = map_cursor_next(volume->cursor, ahead, err)) > 0 &&
+           ahead->start + ahead->count <= unit)
+        ;
+    if (more <= 0) {
+        ahead->count = 0;
+        return more;
+    }
+    if (ahead->start < unit) {
+        uint64_t before = unit - ahead->start;
+        ahead->start = unit;
+        ahead->count -= before;
+        if (ahead->pack != PACK_NONE && ahead->pack != PACK_LOST)
+            ahead->ordinal += (uint32_t)before;
+    }
+    return 0;
+}
+
 int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned workers,
                 struct firn_error **err)
 {
@@ -297,8 +339,11 @@ int volume_open(struct restore_reader *reader, uint64_t start_offset, unsigned w
         return fail(err, FIRN_INVALID, "%s: a volume is read from a multiple of %u bytes",
                     reader->object->name, FORMAT_BLOCK_SIZE);
     volume->position = start_offset;
-    if (map_cursor_open(reader->repo, &reader->object->map, start_offset / FORMAT_BLOCK_SIZE,
-                        &volume->cursor, err) < 0)
+    int result = reader->salvage != NULL
+                     ? open_behind_damage(reader, start_offset / FORMAT_BLOCK_SIZE, err)
+                     : map_cursor_open(reader->repo, &reader->object->map,
+                                       start_offset / FORMAT_BLOCK_SIZE, &volume->cursor, err);
+    if (result < 0)
         return -1;
     return start_workers(reader, workers, err);
 }

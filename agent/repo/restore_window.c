@@ -126,11 +126,11 @@ static int next_extent(struct restore_reader *reader, uint64_t units, struct map
         }
     }
     *out = volume->ahead;
-    if (out->pack != PACK_NONE && out->count > units)
+    if (out->pack != PACK_NONE && out->pack != PACK_LOST && out->count > units)
         out->count = units;
     volume->ahead.start += out->count;
     volume->ahead.count -= out->count;
-    if (out->pack != PACK_NONE)
+    if (out->pack != PACK_NONE && out->pack != PACK_LOST)
         volume->ahead.ordinal += (uint32_t)out->count;
     return 1;
 }
@@ -166,10 +166,18 @@ static int64_t add_extent(struct restore_reader *reader, struct window *window,
             add_zeros(zeros, window, begin, end);
         return volume->delta != NULL;
     }
+    size_t pieces = window->piece_count;
+    auto_error struct firn_error *why = NULL;
+    if (extent->pack == PACK_LOST)
+        error_set(&why, FIRN_CORRUPT, "the map of %s is damaged there", reader->object->name);
+    if (why != NULL || add_pieces(reader, window, extent, &why) < 0) {
+        window->piece_count = pieces;
+        if (restore_lose(reader, begin, end - begin, &why))
+            return 0; /* as zeros, with what lies around it */
+        return fail(err, error_code(why), "%s", error_message(why));
+    }
     if (volume->delta == NULL)
         add_zeros(zeros, window, volume->position, begin);
-    if (add_pieces(reader, window, extent, err) < 0)
-        return -1;
     volume->position = (extent->start + extent->count) * FORMAT_BLOCK_SIZE;
     return (int64_t)extent->count;
 }

@@ -73,9 +73,10 @@ static void test_periods(void)
     CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_LAST), 3);
     CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 7);
     CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_WEEKLY), 4);
-    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_MONTHLY), 4);
-    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_YEARLY), 1);
+    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_MONTHLY), 4 + 1); /* and the oldest */
+    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_YEARLY), 1 + 1);
     CU_ASSERT(history.verdicts[399] & 1u << RETENTION_YEARLY);
+    CU_ASSERT_EQUAL(history.verdicts[0], 1u << RETENTION_MONTHLY | 1u << RETENTION_YEARLY);
     /* The last of each day is the one of 19:00; the last of January is the fourth of its 31st day. */
     CU_ASSERT(history.verdicts[399 - 4] & 1u << RETENTION_DAILY);
     CU_ASSERT_FALSE(history.verdicts[399 - 5] & 1u << RETENTION_DAILY);
@@ -147,17 +148,63 @@ static void test_no_rule(void)
 static void test_local_days(void)
 {
     struct history history = {.count = 0};
+    add(&history, "2026-02-01T12:00:00Z", NULL);
     add(&history, "2026-03-01T23:30:00Z", NULL);
     add(&history, "2026-03-02T00:30:00Z", NULL);
     const struct retention_policy policy = {.keep = {[RETENTION_DAILY] = 5}};
     apply(&history, &policy);
-    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 2);
+    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 3);
     setenv("TZ", "<+14>-14", 1);
     tzset();
     apply(&history, &policy);
-    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 1);
+    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 2);
+    CU_ASSERT_EQUAL(history.verdicts[1], 0);
     setenv("TZ", "UTC", 1);
     tzset();
+    clear(&history);
+}
+
+static void test_summer_time(void)
+{
+    struct history history = {.count = 0};
+    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+    tzset();
+    add(&history, "2026-10-01T00:00:00Z", NULL);
+    add(&history, "2026-10-24T22:30:00Z", NULL); /* 00:30 CEST of the day that has 25 hours */
+    add(&history, "2026-10-25T00:10:00Z", NULL); /* 02:10 CEST */
+    add(&history, "2026-10-25T00:30:00Z", NULL); /* 02:30 CEST */
+    add(&history, "2026-10-25T01:30:00Z", NULL); /* 02:30 CET, an hour later */
+    add(&history, "2026-10-25T22:30:00Z", NULL); /* 23:30 CET, still the same day */
+    const struct retention_policy hours = {.keep = {[RETENTION_HOURLY] = 4}};
+    apply(&history, &hours);
+    CU_ASSERT_EQUAL(history.verdicts[2], 0);
+    CU_ASSERT(history.verdicts[3] != 0 && history.verdicts[4] != 0);
+    const struct retention_policy days = {.keep = {[RETENTION_DAILY] = 2}};
+    apply(&history, &days);
+    CU_ASSERT_EQUAL(kept(&history, 1u << RETENTION_DAILY), 2);
+    CU_ASSERT(history.verdicts[5] != 0 && history.verdicts[0] != 0);
+    setenv("TZ", "UTC", 1);
+    tzset();
+    clear(&history);
+}
+
+/* A rule that is not used up keeps the oldest, too; one that is does not. */
+static void test_oldest(void)
+{
+    struct history history = {.count = 0};
+    add(&history, "2026-03-01T00:00:00Z", NULL);
+    add(&history, "2026-03-02T00:00:00Z", NULL);
+    add(&history, "2026-03-03T00:00:00Z", NULL);
+    const struct retention_policy months = {.keep = {[RETENTION_MONTHLY] = 2}};
+    apply(&history, &months);
+    CU_ASSERT_EQUAL(history.verdicts[0], 1u << RETENTION_MONTHLY);
+    CU_ASSERT_EQUAL(history.verdicts[1], 0);
+    CU_ASSERT_EQUAL(history.verdicts[2], 1u << RETENTION_MONTHLY);
+    const struct retention_policy month = {.keep = {[RETENTION_MONTHLY] = 1}};
+    apply(&history, &month);
+    CU_ASSERT_EQUAL(history.verdicts[0], 0);
+    CU_ASSERT_EQUAL(history.verdicts[2], 1u << RETENTION_MONTHLY);
+    retention_apply(&months, NULL, 0, NULL);
     clear(&history);
 }
 
@@ -168,6 +215,8 @@ static const struct unit_test tests[] = {
     {"within and tags", test_within_and_tags},
     {"no rule", test_no_rule},
     {"local days", test_local_days},
+    {"summer time", test_summer_time},
+    {"the oldest", test_oldest},
 };
 
 int main(void)
