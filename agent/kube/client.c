@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "net/backoff.h"
 #include "net/http.h"
+#include "net/websocket.h"
 
 #include <stdatomic.h>
 
@@ -359,5 +360,93 @@ int kube_request_text(struct kube_client *client, const struct kube_request *req
         return -1;
     *out = steal(response->body);
     *length = response->body_length;
+    return 0;
+}
+
+/* ---- WebSocket */
+
+struct kube_channel {
+    struct websocket *socket;
+    const struct kube_identity *identity;
+    struct http_terms terms;
+};
+
+struct websocket *kube_channel_socket(struct kube_channel *channel)
+{
+    return channel->socket;
+}
+
+void kube_channel_close(struct kube_channel *channel)
+{
+    if (channel == NULL)
+        return;
+    websocket_free(channel->socket);
+    kube_identity_put(channel->identity);
+    free(channel);
+}
+
+static int open_channel(struct attempt *attempt, const char *subprotocol,
+                        struct kube_channel *channel, struct firn_error **err)
+{
+    const struct kube_request *request = attempt->request;
+    struct header_list headers = {.count = 0};
+    attempt->identity = channel->identity;
+    add_headers(&headers, attempt);
+    const struct firn_http_request wire = {
+        .size = sizeof(wire),
+        .url = attempt->url,
+        .headers = headers.header,
+        .header_count = headers.count,
+        .idle_timeout =
+            request->idle_timeout != 0 ? request->idle_timeout : attempt->client->idle_timeout,
+    };
+    channel->terms = (struct http_terms){.identity = &channel->identity->wire,
+                                         .stopped = request->stopped,
+                                         .context = request->context};
+    if (backoff_wait(limiter_take(attempt->client->limiter), &channel->terms, err) < 0)
+        return -1;
+    attempt->client->requests++;
+    auto_error struct firn_error *failure = NULL;
+    if (websocket_open(&wire, &channel->terms, subprotocol, &channel->socket, &attempt->response,
+                       &failure) == 0)
+        return 0;
+    if (attempt->response != NULL)
+        return judge(attempt, err);
+    auto_free char *what = kube_target_text(request->target);
+    if (err != NULL)
+        *err = steal(failure);
+    return wrap(err, "%s %s", request->verb, what);
+}
+
+int kube_channel_open(struct kube_client *client, const struct kube_request *request,
+                      const char *subprotocol, struct kube_channel **out, struct firn_error **err)
+{
+    auto_free char *url = NULL;
+    if (make_url(client, request, &url, err) < 0)
+        return -1;
+    struct attempt attempt = {.client = client, .request = request, .url = url};
+    struct kube_channel *channel = mem_zalloc(sizeof(*channel));
+    int result = -1;
+    for (int tries = 0; tries < 2; tries++) {
+        auto_error struct firn_error *failure = NULL;
+        if (channel->identity == NULL &&
+            kube_credentials_get(client->credentials, &channel->identity, err) < 0)
+            break;
+        result = open_channel(&attempt, subprotocol, channel, &failure);
+        bool refused = attempt.response != NULL && attempt.response->status == 401;
+        http_response_free(steal(attempt.response));
+        if (result == 0 || tries > 0 || !refused ||
+            !kube_credentials_reject(client->credentials, channel->identity)) {
+            if (err != NULL)
+                *err = steal(failure);
+            break;
+        }
+        kube_identity_put(steal(channel->identity));
+    }
+    if (result < 0) {
+        kube_channel_close(channel);
+        return -1;
+    }
+    *out = channel;
     return 0;
 }

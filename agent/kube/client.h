@@ -79,4 +79,15 @@ int kube_request_text(struct kube_client *client, const struct kube_request *req
 int kube_request_status(struct kube_client *client, const struct kube_request *request,
                         struct json_object **out, int *status, struct firn_error **err);
 
+/* ---- WebSocket, for the subresources that speak it (pod_exec.h) */
+
+struct kube_channel;
+struct websocket;
+
+/* request: verb, target, query, stopped, context and idle_timeout count. Tried once; after 401 once more. */
+int kube_channel_open(struct kube_client *client, const struct kube_request *request,
+                      const char *subprotocol, struct kube_channel **out, struct firn_error **err);
+struct websocket *kube_channel_socket(struct kube_channel *channel); /* borrowed */
+void kube_channel_close(struct kube_channel *channel);               /* NULL is fine */
+
 #endif

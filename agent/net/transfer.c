@@ -2,8 +2,8 @@
 #include "transfer.h"
 
 #include "http.h"
+#include "identity.h"
 #include "lane.h"
-#include "url.h"
 
 #include "core/buf.h"
 #include "core/cancel.h"
@@ -269,15 +269,6 @@ static const struct http_identity *identity_of(const struct run *run)
     return run->transfer->terms == NULL ? NULL : run->transfer->terms->identity;
 }
 
-/* libcurl copies it. */
-static void set_pem(CURL *easy, CURLoption option, const char *pem, size_t length)
-{
-    struct curl_blob blob = {
-        .data = (char *)(uintptr_t)pem, .len = length, .flags = CURL_BLOB_COPY};
-    if (pem != NULL)
-        curl_easy_setopt(easy, option, &blob);
-}
-
 static void set_tls(struct run *run)
 {
     const struct firn_http_request *request = run->request;
@@ -285,52 +276,22 @@ static void set_tls(struct run *run)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    set_pem(easy, CURLOPT_CAINFO_BLOB, run->transfer->trust, run->transfer->trust_length);
+    identity_set_pem(easy, CURLOPT_CAINFO_BLOB, run->transfer->trust, run->transfer->trust_length);
     curl_easy_setopt(easy, CURLOPT_SSLCERT, request->client_cert);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, request->client_key);
-}
-
-/* The URL names the server as its certificate does, and the connection goes where the caller's URL said. */
-static int rename_server(struct run *run, const char *name, struct firn_error **err)
-{
-    auto_url struct url url;
-    if (url_parse(run->request->url, &url, err) < 0)
-        return -1;
-    auto_free char *direction = mem_printf("::%s:%s", url.host, url.port == NULL ? "" : url.port);
-    auto_free char *renamed =
-        mem_printf("%s://%s%s%s%s%s%s", url.scheme, name, url.port == NULL ? "" : ":",
-                   url.port == NULL ? "" : url.port, url.path, url.query == NULL ? "" : "?",
-                   url.query == NULL ? "" : url.query);
-    auto_free char *host = mem_printf("Host: %s%s%s", url.host, url.port == NULL ? "" : ":",
-                                      url.port == NULL ? "" : url.port);
-    run->direction = curl_slist_append(NULL, direction);
-    append_line(run, host);
-    curl_easy_setopt(run->easy, CURLOPT_CONNECT_TO, run->direction);
-    curl_easy_setopt(run->easy, CURLOPT_URL, renamed);
-    return 0;
 }
 
 static int set_identity(struct run *run, struct firn_error **err)
 {
     const struct http_identity *identity = identity_of(run);
-    CURL *easy = run->easy;
+    auto_free char *host = NULL;
     if (identity == NULL)
         return 0;
-    if (identity->trust != NULL)
-        set_pem(easy, CURLOPT_CAINFO_BLOB, identity->trust, strlen(identity->trust));
-    if (identity->certificate != NULL)
-        set_pem(easy, CURLOPT_SSLCERT_BLOB, identity->certificate, strlen(identity->certificate));
-    if (identity->key != NULL)
-        set_pem(easy, CURLOPT_SSLKEY_BLOB, identity->key, strlen(identity->key));
-    if (identity->proxy != NULL) {
-        curl_easy_setopt(easy, CURLOPT_PROXY, identity->proxy);
-        curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    }
-    if (identity->unverified) {
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
-    return identity->server_name == NULL ? 0 : rename_server(run, identity->server_name, err);
+    if (identity_apply(identity, run->request->url, run->easy, &run->direction, &host, err) < 0)
+        return -1;
+    if (host != NULL)
+        append_line(run, host);
+    return 0;
 }
 
 static uint32_t idle_limit(const struct firn_http_request *request)

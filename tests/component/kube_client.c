@@ -3,7 +3,7 @@
  * The client of Kubernetes from the command line, for tests/component/kube-*: prints what came of it as lines of JSON, an error
  * as {"error": CODE, "message": …}.
  *
- *     kube_client [--NAME VALUE]... VERB [TYPE [NAME]]
+ *     kube_client [--NAME VALUE]... VERB [TYPE [NAME [WORD...]]]
  *
  * TYPE is "[GROUP/]VERSION/RESOURCE/KIND", with "/cluster" behind it if its objects lie in no namespace. Objects and patches come
  * from standard input. Options:
@@ -28,6 +28,7 @@
 #include "kube/event.h"
 #include "kube/list.h"
 #include "kube/object.h"
+#include "kube/pod_exec.h"
 #include "kube/pod_log.h"
 #include "kube/reflector.h"
 
@@ -46,6 +47,7 @@ struct options {
     struct kube_delete delete;
     long times, pause, hold, timeout, stop;
     const char *verb; /* of `can` */
+    char **words;     /* of `exec`: the command */
     bool all_namespaces;
 };
 
@@ -397,6 +399,29 @@ static int do_log(const struct options *options, struct firn_error **err)
     return kube_pod_log(client, &log, err);
 }
 
+static int print_errors(void *context, const void *data, size_t length)
+{
+    (void)context;
+    return fwrite(data, 1, length, stderr) == length ? 0 : -1;
+}
+
+/* Behind NAME stands the command. Its exit code is ours. */
+static int do_exec(const struct options *options, struct firn_error **err)
+{
+    const struct kube_pod_exec exec = {.pod = options->target.name,
+                                       .command = (const char *const *)options->words,
+                                       .output = print_bytes,
+                                       .errors = print_errors,
+                                       .idle_timeout = options->limits.idle_timeout};
+    int code = 0;
+    if (kube_pod_exec(client, &exec, &code, err) < 0)
+        return -1;
+    fflush(stdout);
+    if (code != 0)
+        exit(code);
+    return 0;
+}
+
 /* ---- the election */
 
 static struct kube_election *election;
@@ -461,6 +486,7 @@ static const struct {
     {"merge", do_merge},       {"patch", do_patch}, {"apply", do_apply},     {"delete", do_delete},
     {"list", do_list},         {"names", do_names}, {"reflect", do_reflect}, {"can", do_can},
     {"discover", do_discover}, {"event", do_event}, {"elect", do_elect},     {"log", do_log},
+    {"exec", do_exec},
 };
 
 static void set_type(struct options *options, char *text)
@@ -588,5 +614,6 @@ int main(int argc, char **argv)
         set_type(&options, argv[at + 1]);
     if (at + 2 < argc)
         options.target.name = argv[at + 2];
+    options.words = argv + (at + 3 < argc ? at + 3 : argc);
     return run(&options, verb);
 }
