@@ -248,6 +248,7 @@ static void s3_close(struct store *store)
     credentials_wipe(&s3->credentials);
     s3_location_free(&s3->location);
     s3_pins_free(s3->pins);
+    pthread_cond_destroy(&s3->renewed);
     pthread_mutex_destroy(&s3->mutex);
     free(s3->region);
     free(s3->base.location);
@@ -278,13 +279,12 @@ static const struct store_operations s3_operations = {
 
 static int start(struct s3 *s3, const char *location, struct firn_error **err)
 {
-    if (s3_location_parse(location, &s3->location, err) < 0 ||
-        credentials_load(s3->location.profile, &s3->credentials, err) < 0)
+    s3->http = http_client_new("firn/" FIRN_VERSION);
+    if (s3_location_parse(location, &s3->location, err) < 0 || s3_credentials_begin(s3, err) < 0)
         return -1;
     const char *region = s3->location.region;
     region = region != NULL ? region : s3->credentials.region;
     s3->region = mem_strdup(region != NULL ? region : "us-east-1");
-    s3->http = http_client_new("firn/" FIRN_VERSION);
     auto_answer struct s3_answer answer = {.response = NULL};
     int known = s3_versions_open(s3, err);
     if (known != 0)
@@ -300,6 +300,7 @@ int s3_open(const char *location, struct store **out, struct firn_error **err)
     s3->base.location = mem_dup(location, strcspn(location, "?"));
     s3->pins = s3_pins_new();
     pthread_mutex_init(&s3->mutex, NULL);
+    pthread_cond_init(&s3->renewed, NULL);
     if (start(s3, location, err) < 0) {
         s3_close(&s3->base);
         return wrap(err, "open the repository");

@@ -39,6 +39,9 @@ struct s3 {
     struct lock_rule lock; /* of what is put; does not change any more once there are threads */
     struct s3_pins *pins;  /* s3_versions.h */
     pthread_mutex_t mutex; /* guards what follows */
+    pthread_cond_t renewed; /* renewing has ended */
+    bool renewing;          /* somebody asks for other credentials */
+    int64_t renew_at;       /* by the monotonic clock; 0: when the server says so */
     struct credentials credentials;
     char *region;
 };
@@ -76,6 +79,13 @@ int64_t s3_header_time(const struct firn_http_response *response, const char *na
 int64_t s3_clock(const struct s3 *s3);
 void s3_answer_free(struct s3_answer *answer);
 #define auto_answer __attribute__((cleanup(s3_answer_free)))
+
+/* s3_credentials.c: the first ones. Errors as credentials_load(). */
+int s3_credentials_begin(struct s3 *s3, struct firn_error **err);
+/* A copy of those in use, renewed if it is time. */
+void s3_credentials_take(struct s3 *s3, struct credentials *out);
+/* The server does not take those any more: whether there are others now. */
+bool s3_credentials_renew(struct s3 *s3, const struct credentials *used);
 
 int s3_writer_open(struct store *store, const char *name, struct store_writer **out,
                    struct firn_error **err);

@@ -180,29 +180,6 @@ static bool correct_region(struct attempt *attempt, const struct s3_fault *fault
     return true;
 }
 
-/* Whoever made the credentials that have ended may have put new ones into their file since. */
-static bool correct_credentials(struct attempt *attempt, const struct s3_fault *fault)
-{
-    struct s3 *s3 = attempt->s3;
-    struct credentials fresh = {.region = NULL};
-    if (strcmp(fault->code, "ExpiredToken") != 0 && strcmp(fault->code, "InvalidAccessKeyId") != 0)
-        return false;
-    if (credentials_load(s3->location.profile, &fresh, NULL) < 0)
-        return false;
-    bool other = !credentials_equal(&fresh, &attempt->credentials);
-    if (other) {
-        pthread_mutex_lock(&s3->mutex);
-        credentials_wipe(&s3->credentials);
-        s3->credentials = fresh;
-        fresh = (struct credentials){.region = NULL};
-        pthread_mutex_unlock(&s3->mutex);
-    }
-    credentials_wipe(&fresh);
-    return other;
-}
-
-/* ------------------------------------------------------------------------------------------------ judging */
-
 static bool is_code(const struct s3_fault *fault, const char *const codes[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -210,6 +187,19 @@ static bool is_code(const struct s3_fault *fault, const char *const codes[], siz
             return true;
     return false;
 }
+
+/* Not every server has a word of its own for a token that has ended, and the answer to a HEAD has none. */
+static bool correct_credentials(struct attempt *attempt, int status, const struct s3_fault *fault)
+{
+    static const char *const ended[] = {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken",
+                                        "InvalidClientTokenId", "TokenRefreshRequired"};
+    int64_t expires = attempt->credentials.expires;
+    bool over = status == 403 && expires != 0 && attempt->signed_at >= expires;
+    return (over || is_code(fault, ended, array_length(ended))) &&
+           s3_credentials_renew(attempt->s3, &attempt->credentials);
+}
+
+/* ------------------------------------------------------------------------------------------------ judging */
 
 static bool is_passing(int status, const struct s3_fault *fault)
 {
@@ -337,7 +327,7 @@ static enum verdict judge(struct attempt *attempt, struct firn_error **err)
     explain(attempt->s3, response, &answer->fault, err);
     enum verdict verdict = FAILED;
     if (correct_clock(attempt, response) || correct_region(attempt, &answer->fault) ||
-        correct_credentials(attempt, &answer->fault))
+        correct_credentials(attempt, response->status, &answer->fault))
         verdict = AT_ONCE;
     else if (is_passing(response->status, &answer->fault))
         verdict = AGAIN;
@@ -369,8 +359,8 @@ static enum verdict try_once(struct attempt *attempt, struct firn_error **err)
     attempt->answer->fault = (struct s3_fault){.code = ""};
     attempt->retry_after = 0;
     attempt->signed_at = clock_now() + atomic_load(&s3->skew);
+    s3_credentials_take(s3, &attempt->credentials);
     pthread_mutex_lock(&s3->mutex);
-    credentials_copy(&attempt->credentials, &s3->credentials);
     attempt->region = mem_strdup(s3->region);
     pthread_mutex_unlock(&s3->mutex);
     enum verdict verdict =

@@ -20,7 +20,7 @@ static void free_document(xmlDocPtr *document)
 }
 #define auto_document __attribute__((cleanup(free_document)))
 
-/* Its root, if that is called `name`; NULL else. Entities are refused with the DTD that would define them. */
+/* Its root, if that is called `name` (NULL: whatever it is called); NULL else. Entities are refused with the DTD that would define them. */
 static xmlNodePtr parse(const char *body, size_t length, const char *name, xmlDocPtr *out)
 {
     if (body == NULL || length == 0 || length > INT_MAX)
@@ -30,7 +30,8 @@ static xmlNodePtr parse(const char *body, size_t length, const char *name, xmlDo
     if (*out == NULL || xmlGetIntSubset(*out) != NULL)
         return NULL;
     xmlNodePtr root = xmlDocGetRootElement(*out);
-    return root != NULL && strcmp((const char *)root->name, name) == 0 ? root : NULL;
+    return root != NULL && (name == NULL || strcmp((const char *)root->name, name) == 0) ? root
+                                                                                         : NULL;
 }
 
 static bool is_element(xmlNodePtr node, const char *name)
@@ -49,6 +50,26 @@ static char *child_text(xmlNodePtr node, const char *name)
         xmlFree(text);
         return copy;
     }
+    return NULL;
+}
+
+/* The element after `node` in the document, below `root`; NULL: that was the last. */
+static xmlNodePtr next_node(xmlNodePtr node, xmlNodePtr root)
+{
+    if (node->type == XML_ELEMENT_NODE && node->children != NULL)
+        return node->children;
+    while (node != root && node->next == NULL)
+        node = node->parent;
+    return node == root ? NULL : node->next;
+}
+
+char *s3_xml_find(const char *body, size_t length, const char *name)
+{
+    auto_document xmlDocPtr document = NULL;
+    xmlNodePtr root = parse(body, length, NULL, &document);
+    for (xmlNodePtr node = root; node != NULL; node = next_node(node, root))
+        if (node != root && is_element(node, name))
+            return child_text(node->parent, name);
     return NULL;
 }
 

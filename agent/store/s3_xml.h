@@ -26,6 +26,9 @@ struct s3_fault {
 /* The body of an answer that is no success. What is no S3 error leaves all empty. */
 void s3_xml_fault(const char *body, size_t length, struct s3_fault *out);
 
+/* The text of the first element `name`, wherever it stands: a new string, NULL if there is none. */
+char *s3_xml_find(const char *body, size_t length, const char *name);
+
 /* One page: `each` gets the entries whose keys begin with `prefix`, without it, and are valid names of a store;
  * *next: the token of the next page, the caller's, NULL if this was the last. CORRUPT: it is no listing. */
 int s3_xml_page(const char *body, size_t length, const char *prefix, store_list_callback *each,

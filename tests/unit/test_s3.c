@@ -2,6 +2,7 @@
 /*
  * What the S3 store takes apart without a server: locations, credentials, and the XML of answers, well-meant and hostile.
  */
+#include "store/credential_endpoint.h"
 #include "store/credentials.h"
 #include "store/s3_location.h"
 #include "store/s3_xml.h"
@@ -143,6 +144,13 @@ static const char config_file[] =
     "[default]\nregion = from-config\n[profile third]\nregion=r3\ns3 =\n  aws_access_key_id=no\n"
     "aws_access_key_id=THIRD\naws_secret_access_key=s3\n[profile other]\nregion=not-this\n";
 
+static int load(const char *profile, struct credentials *out, struct firn_error **err)
+{
+    struct credential_search search = {.profile = profile};
+    setenv("AWS_EC2_METADATA_DISABLED", "true", 1);
+    return credentials_load(&search, out, err);
+}
+
 static void profiles(void)
 {
     static const struct {
@@ -160,7 +168,7 @@ static void profiles(void)
     setenv("AWS_CONFIG_FILE", "config", 1);
     struct credentials found;
     for (size_t i = 0; i < array_length(good); i++) {
-        expect_ok(credentials_load(good[i].profile, &found, err));
+        expect_ok(load(good[i].profile, &found, err));
         expect_text(found.access_key, good[i].key);
         expect_text(found.secret_key, good[i].secret);
         expect_text(found.session_token == NULL ? "" : found.session_token, good[i].token);
@@ -168,15 +176,107 @@ static void profiles(void)
         credentials_wipe(&found);
     }
     setenv("AWS_PROFILE", "other", 1);
-    expect_ok(credentials_load(NULL, &found, err));
+    expect_ok(load(NULL, &found, err));
     expect_text(found.access_key, "OTHER");
     credentials_wipe(&found);
-    expect_error(FIRN_INVALID, credentials_load("half", &found, err));
-    expect_error(FIRN_INVALID, credentials_load("secret", &found, err));
-    expect_error(FIRN_DENIED, credentials_load("missing", &found, err));
+    expect_error(FIRN_INVALID, load("half", &found, err));
+    expect_error(FIRN_INVALID, load("secret", &found, err));
+    expect_error(FIRN_DENIED, load("missing", &found, err));
     setenv("AWS_SHARED_CREDENTIALS_FILE", "/", 1);
-    CU_ASSERT(credentials_load(NULL, &found, NULL) < 0);
+    CU_ASSERT(load(NULL, &found, NULL) < 0);
     forget_environment();
+}
+
+/* What a profile may say of a role or a program, as far as it needs no server. */
+static void profiles_of_roles(void)
+{
+    static const char text[] =
+        "[profile none]\nrole_arn=arn:r\n[profile "
+        "mfa]\nrole_arn=arn:r\nmfa_serial=m\nsource_profile=keys\n"
+        "[profile a]\nrole_arn=arn:r\nsource_profile=b\n[profile "
+        "b]\nrole_arn=arn:r\nsource_profile=a\n"
+        "[profile empty]\nrole_arn=arn:r\nsource_profile=nobody\n"
+        "[profile odd]\nrole_arn=arn:r\ncredential_source=Mars\n"
+        "[profile token]\nrole_arn=arn:r\nweb_identity_token_file=no-such-file\n"
+        "[profile sso]\nsso_session=x\n"
+        "[profile run]\nregion=r\ncredential_process=cat document\n"
+        "[profile fails]\ncredential_process=exit 3\n[profile chatty]\ncredential_process=head -c "
+        "99999 /dev/zero\n"
+        "[profile silent]\ncredential_process=true\n";
+    static const char document[] =
+        "{\"Version\": 1, \"AccessKeyId\": \"K\", \"SecretAccessKey\": \"S\", "
+        "\"SessionToken\": \"T\", \"Expiration\": \"2030-01-02T03:04:05Z\"}";
+    static const char *const bad[] = {"none", "mfa",   "a",      "odd",
+                                      "sso",  "token", "chatty", "silent"};
+    struct credentials found;
+    forget_environment();
+    expect_ok(file_write("roles", text, strlen(text), 0600, err));
+    expect_ok(file_write("document", document, strlen(document), 0600, err));
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "none", 1);
+    setenv("AWS_CONFIG_FILE", "roles", 1);
+    for (size_t i = 0; i < array_length(bad); i++)
+        expect_error(FIRN_INVALID, load(bad[i], &found, err));
+    expect_error(FIRN_DENIED, load("empty", &found, err));
+    expect_error(FIRN_DENIED, load("fails", &found, err));
+    expect_ok(load("run", &found, err));
+    expect_text(found.access_key, "K");
+    expect_text(found.session_token, "T");
+    expect_text(found.region, "r");
+    CU_ASSERT(found.expires == INT64_C(1893553445000));
+    credentials_wipe(&found);
+    forget_environment();
+}
+
+/* Documents of containers, instances and programs. */
+static void documents_of_credentials(void)
+{
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"AccessKeyId\": \"K\"}",
+        "{\"AccessKeyId\": \"K\", \"SecretAccessKey\": 1}",
+        "{\"AccessKeyId\": \"K\", \"SecretAccessKey\": \"S\", \"Expiration\": \"soon\"}",
+    };
+    struct credentials found;
+    for (size_t i = 0; i < array_length(bad); i++)
+        expect_error(FIRN_INVALID, credentials_parse(bad[i], strlen(bad[i]), &found, err));
+    static const char plain[] =
+        "{\"AccessKeyId\": \"K\", \"SecretAccessKey\": \"S\", \"Token\": \"T\"}";
+    expect_ok(credentials_parse(plain, strlen(plain), &found, err));
+    expect_text(found.session_token, "T");
+    CU_ASSERT(found.expires == 0);
+    credentials_wipe(&found);
+}
+
+/* Over which addresses credentials may travel. */
+static void addresses_of_credentials(void)
+{
+    static const char *const good[] = {
+        "https://sts.example.org/", "http://127.0.0.1:8080/", "http://localhost/x",
+        "http://169.254.170.2/v2",  "http://[::1]:1/",        "http://169.254.170.23/v1",
+    };
+    static const char *const bad[] = {
+        "http://example.org/", "http://127.0.0.1.example.org/", "http://127.0.0.1@example.org/",
+        "ftp://localhost/",    "http://169.254.170.3/",         "nonsense",
+    };
+    for (size_t i = 0; i < array_length(good); i++)
+        expect_ok(credential_url_check(good[i], "test", err));
+    for (size_t i = 0; i < array_length(bad); i++)
+        expect_error(FIRN_INVALID, credential_url_check(bad[i], "test", err));
+}
+
+static void anywhere_in_xml(void)
+{
+    static const char text[] = "<a><b><c>1</c></b><!-- c --><d><c>2</c></d><e/></a>";
+    auto_free char *c = s3_xml_find(text, strlen(text), "c");
+    expect_text(c, "1");
+    auto_free char *e = s3_xml_find(text, strlen(text), "e");
+    expect_text(e, "");
+    CU_ASSERT_PTR_NULL(s3_xml_find(text, strlen(text), "a"));
+    CU_ASSERT_PTR_NULL(s3_xml_find(text, strlen(text), "f"));
+    CU_ASSERT_PTR_NULL(s3_xml_find("<a><c>", 6, "c"));
+    CU_ASSERT_PTR_NULL(s3_xml_find(NULL, 0, "c"));
 }
 
 static void environment_of_credentials(void)
@@ -186,16 +286,17 @@ static void environment_of_credentials(void)
     setenv("AWS_ACCESS_KEY_ID", "ENV", 1);
     setenv("AWS_SHARED_CREDENTIALS_FILE", "own", 1);
     setenv("AWS_CONFIG_FILE", "none", 1);
-    expect_error(FIRN_INVALID, credentials_load(NULL, &found, err));
+    expect_error(FIRN_INVALID, load(NULL, &found, err));
     setenv("AWS_SECRET_ACCESS_KEY", "env secret", 1);
     setenv("AWS_SESSION_TOKEN", "", 1);
-    expect_ok(credentials_load(NULL, &found, err));
+    expect_ok(load(NULL, &found, err));
     expect_text(found.access_key, "ENV");
     CU_ASSERT_PTR_NULL(found.session_token);
     credentials_copy(&again, &found);
     CU_ASSERT(credentials_equal(&found, &again));
     credentials_wipe(&again);
-    expect_ok(credentials_load("other", &again, err)); /* asked for: before the environment */
+    expect_ok(credentials_load(&(struct credential_search){.profile = "other"}, &again,
+                               err)); /* asked for: before the environment */
     expect_text(again.access_key, "OTHER");
     CU_ASSERT(!credentials_equal(&found, &again));
     credentials_wipe(&again);
@@ -332,6 +433,10 @@ int main(void)
         {"locations and the environment", environment_of_locations},
         {"profiles", profiles},
         {"credentials of the environment", environment_of_credentials},
+        {"roles and programs of profiles", profiles_of_roles},
+        {"documents of credentials", documents_of_credentials},
+        {"addresses of credentials", addresses_of_credentials},
+        {"an element anywhere in XML", anywhere_in_xml},
         {"errors", faults},
         {"long errors", long_fault},
         {"pages of a listing", pages},
