@@ -35,6 +35,7 @@ struct credential_search {
     const char *profile; /* the location's; NULL: none */
     const char *region;  /* of the bucket, if it is known: that of STS, too; else NULL */
     const char *ca_file; /* trusted besides the system's; NULL: none */
+    int64_t skew;        /* ms that the server's clock is ahead of ours */
 };
 
 /* DENIED: there are none (the message says what was tried), or they are refused; INVALID: half of them, or settings that

@@ -29,6 +29,7 @@ static int load(struct s3 *s3, struct credentials *out, struct firn_error **err)
         .profile = s3->location.profile,
         .region = s3->location.region,
         .ca_file = s3->location.ca_file,
+        .skew = atomic_load(&s3->skew),
     };
     return credentials_load(&search, out, err);
 }

@@ -122,7 +122,7 @@ static int sign(const struct call *call, struct firn_header *headers, size_t *co
 static char *said(const struct firn_http_response *response, const char *name)
 {
     char *text = s3_xml_find(response->body, response->body_length, name);
-    if (text != NULL && (strlen(text) > 500 || !utf8_is_printable(text)))
+    if (text != NULL && (text[0] == '\0' || strlen(text) > 500 || !utf8_is_printable(text)))
         free(steal(text));
     return text;
 }
@@ -167,7 +167,7 @@ static int send_call(struct call *call, struct credentials *out, struct firn_err
         {"content-type", "application/x-www-form-urlencoded"},
     };
     size_t count = 2;
-    sigv4_time(clock_now(), time);
+    sigv4_time(clock_now() + call->search->skew, time);
     if (buf_check(&call->body, "request to STS", err) < 0 ||
         (call->own != NULL && sign(call, headers, &count, &authorization, err) < 0))
         return -1;

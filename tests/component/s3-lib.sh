@@ -3,6 +3,7 @@
 # What the tests of S3 share: a lab of their own, whose credentials are in the environment. Source it.
 . "$(dirname "${BASH_SOURCE[0]}")/cli-lib"
 unset "${!AWS_@}"
+export AWS_EC2_METADATA_DISABLED=true # whatever this machine is
 export LAB_STATE=$TEST_TMP/lab
 lab=$root/tests/lab
 s3=$lab/s3/client.py

@@ -7,6 +7,7 @@ usage: client.py make BUCKET | make-locked BUCKET [MODE DAYS] | version BUCKET |
        client.py list BUCKET/PREFIX | fill BUCKET/PREFIX COUNT | overwrite BUCKET/KEY COUNT
        client.py versions BUCKET/PREFIX     a line each, the latest first: KEY VERSION SIZE|marker current|old
        client.py lock BUCKET/KEY [VERSION]  MODE UNTIL HOLD, "-" for what there is not
+       client.py call SERVICE NAME=VALUE...   a call to IAM or STS, whose answer is printed
 """
 import datetime
 import hashlib
@@ -28,12 +29,12 @@ def mac(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
-def request(method, path, query=(), body=b"", headers=()):
+def request(method, path, query=(), body=b"", headers=(), service="s3"):
     """One signed exchange; the body of its answer. Ends the program unless the answer is a success."""
-    return exchange(method, path, query, body, headers)[0]
+    return exchange(method, path, query, body, headers, service)[0]
 
 
-def exchange(method, path, query=(), body=b"", headers=()):
+def exchange(method, path, query=(), body=b"", headers=(), service="s3"):
     """The same; also the headers of the answer."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(body).hexdigest()
@@ -42,7 +43,7 @@ def exchange(method, path, query=(), body=b"", headers=()):
     fields = {"host": HOST, "x-amz-content-sha256": digest, "x-amz-date": now, **dict(headers)}
     names = ";".join(sorted(fields))
     canonical = "\n".join([method, path, text, "".join(f"{n}:{fields[n]}\n" for n in sorted(fields)), names, digest])
-    scope = f"{now[:8]}/us-east-1/s3/aws4_request"
+    scope = f"{now[:8]}/us-east-1/{service}/aws4_request"
     key = ("AWS4" + SECRET).encode()
     for part in scope.split("/"):
         key = mac(key, part)
@@ -132,6 +133,10 @@ def main(command, place, *rest):
     elif command == "overwrite":
         for number in range(int(rest[0])):
             request("PUT", place, body=b"version %d" % number)
+    elif command == "call":
+        body = urllib.parse.urlencode([tuple(field.split("=", 1)) for field in rest]).encode()
+        form = (("content-type", "application/x-www-form-urlencoded"),)
+        sys.stdout.buffer.write(request("POST", "", body=body, headers=form, service=place))
     else:
         sys.exit(__doc__)
 

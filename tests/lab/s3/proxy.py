@@ -17,7 +17,7 @@ GET of a range of a megabyte and more.
     together N     held until N of them are here at once, for 60 seconds at most; else refused
     deny           refused as 403 AccessDenied
 
-GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, "PUT at once": 2, …}.
+GET /.form gives the body of the last POST. GET /.counts tells what was asked since the last time, as JSON: {"PUT": 3, "PUT bytes": 100, "PUT at once": 2, …}.
 """
 import http.client
 import json
@@ -35,6 +35,7 @@ TRUST = ssl.create_default_context(cafile=os.environ["LAB_S3_CA"])
 LOCK = threading.Lock()
 FAULTS = []
 COUNTS = {}
+FORM = [b""]
 RUNNING = {}
 GATHERED = threading.Condition(LOCK)
 
@@ -112,6 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             with LOCK:
                 FAULTS = [[method, int(count), *rest] for method, count, *rest in map(str.split, filter(None, lines))]
             return self.answer(200, b"")
+        if self.path == "/.form":
+            return self.answer(200, FORM[0])
         with LOCK:
             body, COUNTS = json.dumps(COUNTS).encode(), {}
         return self.answer(200, body)
@@ -147,9 +150,10 @@ class Handler(BaseHTTPRequestHandler):
     def relay(self, reply, fault, argument):
         content = reply.read()
         length = reply.getheader("Content-Length", str(len(content)))
-        self.send_response(reply.status)
-        for name, value in reply.getheaders():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
+        self.log_request(reply.status)
+        self.send_response_only(reply.status)
+        for name, value in reply.getheaders(): # the server's Date is the server's clock
+            if name.lower() not in ("content-length", "transfer-encoding", "connection"):
                 self.send_header(name, value)
         if fault == "longer":
             content += b"more"
@@ -181,6 +185,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.read_body(fault, argument)
         if body is None:
             return self.reset()
+        if self.command == "POST":
+            FORM[0] = body
         count_bytes(self.command, len(body))
         if fault == "status":
             code = {500: "InternalError", 501: "NotImplemented", 503: "SlowDown"}.get(argument, "Lab")
