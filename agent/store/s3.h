@@ -36,9 +36,9 @@ struct s3 {
     atomic_bool versioned;      /* the bucket keeps versions: seen in an answer */
     atomic_bool lists_versions; /* … and lists them for these credentials */
     atomic_bool warned;         /* that it does not */
-    struct lock_rule lock; /* of what is put; does not change any more once there are threads */
-    struct s3_pins *pins;  /* s3_versions.h */
-    pthread_mutex_t mutex; /* guards what follows */
+    struct lock_rule lock;  /* of what is put; does not change any more once there are threads */
+    struct s3_pins *pins;   /* s3_versions.h */
+    pthread_mutex_t mutex;  /* guards what follows */
     pthread_cond_t renewed; /* renewing has ended */
     bool renewing;          /* somebody asks for other credentials */
     int64_t renew_at;       /* by the monotonic clock; 0: when the server says so */
