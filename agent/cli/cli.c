@@ -4,11 +4,13 @@
 #include "config.h"
 #include "core/buf.h"
 #include "core/cancel.h"
+#include "core/clock.h"
 #include "core/file.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "credential.h"
 #include "help.h"
+#include "net/limit.h"
 #include "store/store.h"
 
 #include <stdarg.h>
@@ -218,13 +220,33 @@ static int choose(struct cli *cli, const char *name, const char *const *words, s
     return text == NULL ? 0 : usage(cli, err, "--%s: \"%s\" is not known", name, text);
 }
 
+/* RATE is a size, and may end in "/s". */
+static int set_limit(struct cli *cli, const char *option, enum limit_way way,
+                     struct firn_error **err)
+{
+    const char *told = argument_text(cli->arguments, option);
+    uint64_t rate = 0;
+    if (told == NULL)
+        return 0;
+    size_t length = strlen(told);
+    bool per_second = length > 2 && strcmp(told + length - 2, "/s") == 0;
+    auto_free char *size = mem_dup(told, length - (per_second ? 2 : 0));
+    if (size_parse(size, &rate, NULL) < 0)
+        return usage(cli, err, "--%s: \"%s\" is no rate: bytes a second, as in 500K or 10M", option,
+                     told);
+    limit_set(way, rate);
+    return 0;
+}
+
 static int prepare(struct cli *cli, struct firn_error **err)
 {
     static const char *const formats[] = {"table", "json", "yaml"};
     static const char *const logs[] = {"text", "json"};
     size_t format, log;
     if (choose(cli, "output", formats, array_length(formats), &format, err) < 0 ||
-        choose(cli, "log-format", logs, array_length(logs), &log, err) < 0)
+        choose(cli, "log-format", logs, array_length(logs), &log, err) < 0 ||
+        set_limit(cli, "limit-upload", LIMIT_SEND, err) < 0 ||
+        set_limit(cli, "limit-download", LIMIT_RECEIVE, err) < 0)
         return -1;
     unsigned verbose = argument_count(cli->arguments, "verbose");
     cli->output = (enum output_format)format;

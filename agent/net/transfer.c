@@ -4,6 +4,7 @@
 #include "http.h"
 #include "identity.h"
 #include "lane.h"
+#include "limit.h"
 
 #include "core/buf.h"
 #include "core/cancel.h"
@@ -45,8 +46,11 @@ struct run {
     struct curl_slist *headers;
     struct curl_slist *direction; /* where to connect to, when the URL names another */
     struct buf body;
-    uint64_t received;    /* bytes of body */
-    size_t header_bytes;  /* of all answers, interim ones included */
+    uint64_t received;   /* bytes of body */
+    uint64_t sent;       /* bytes of a body in memory, if they are counted */
+    size_t header_bytes; /* of all answers, interim ones included */
+    bool
+        in_header; /* the first line of an answer came, and not yet the empty one behind its headers */
     int64_t active;       /* when the last byte moved, by the monotonic clock */
     curl_off_t footprint; /* changes when libcurl makes progress */
     enum stop stop;
@@ -104,7 +108,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
     struct run *run = context;
     struct firn_http_response *response = run->transfer->response;
     size_t length = size * count;
-    run->active = clock_monotonic();
+    if (run->header_bytes == 0) /* the whole of it has no more time than one byte of a body */
+        run->active = clock_monotonic();
+    run->in_header = length > 2;
     run->header_bytes += length;
     if (run->header_bytes > HEADER_BYTES_LIMIT || response->header_count >= HEADER_COUNT_LIMIT) {
         run->stop = STOP_HEADERS;
@@ -151,6 +157,11 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     if (status < 200 || status > 299)
         return take_error_body(run, data, length);
     run->received += length;
+    if (limit_wait(LIMIT_RECEIVE, length) < 0) {
+        run->stop = STOP_CANCELLED;
+        return 0;
+    }
+    run->active = clock_monotonic();
     if (run->received > body_limit(run->request)) {
         run->stop = STOP_BODY;
         return 0;
@@ -172,12 +183,48 @@ static size_t on_read(char *data, size_t size, size_t count, void *context)
 {
     struct run *run = context;
     run->transfer->consumed = true;
-    int64_t got = run->request->read_body(run->request->context, data, size * count);
+    uint64_t capacity = size * count, piece = limit_piece(LIMIT_SEND);
+    if (piece > 0 && piece < capacity)
+        capacity = piece;
+    int64_t got = run->request->read_body(run->request->context, data, capacity);
+    bool valid = got >= 0 && (uint64_t)got <= capacity;
+    if (valid && limit_wait(LIMIT_SEND, (uint64_t)got) < 0) {
+        run->stop = STOP_CANCELLED;
+        return CURL_READFUNC_ABORT;
+    }
     run->active = clock_monotonic();
-    if (got >= 0 && (uint64_t)got <= size * count)
+    if (valid)
         return (size_t)got;
     run->stop = STOP_SENDER;
     return CURL_READFUNC_ABORT;
+}
+
+/* A body in memory is handed out like a stream where sending is limited. */
+static size_t on_read_memory(char *data, size_t size, size_t count, void *context)
+{
+    struct run *run = context;
+    uint64_t left = run->request->body_length - run->sent, piece = limit_piece(LIMIT_SEND);
+    uint64_t length = left < size * count ? left : size * count;
+    length = length < piece ? length : piece;
+    if (limit_wait(LIMIT_SEND, length) < 0) {
+        run->stop = STOP_CANCELLED;
+        return CURL_READFUNC_ABORT;
+    }
+    run->active = clock_monotonic();
+    if (length > 0)
+        memcpy(data, run->request->body + run->sent, length);
+    run->sent += length;
+    return length;
+}
+
+/* libcurl begins anew when a connection that was kept turns out to be closed. */
+static int on_seek_memory(void *context, curl_off_t offset, int origin)
+{
+    struct run *run = context;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > run->request->body_length)
+        return CURL_SEEKFUNC_FAIL;
+    run->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
 }
 
 static bool is_token(const char *text)
@@ -253,6 +300,13 @@ static int set_method(struct run *run, struct firn_error **err)
         curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
         curl_easy_setopt(easy, CURLOPT_READDATA, run);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_length);
+    } else if (request->body_length > 0 && limit_piece(LIMIT_SEND) > 0) {
+        curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read_memory);
+        curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek_memory);
+        curl_easy_setopt(easy, CURLOPT_READDATA, run);
+        curl_easy_setopt(easy, CURLOPT_SEEKDATA, run);
+        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->body_length);
     } else if (request->body != NULL || takes_body) {
         curl_off_t length = request->body == NULL ? 0 : (curl_off_t)request->body_length;
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, length);
@@ -315,7 +369,9 @@ static int set_options(struct run *run, struct firn_error **err)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
                      1L); /* a cancellation does not wait for the resolver */
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, WIRE_BUFFER);
+    uint64_t piece = limit_piece(LIMIT_RECEIVE);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                     piece > 0 && piece < WIRE_BUFFER ? (long)piece : WIRE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, WIRE_BUFFER);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL);
@@ -397,7 +453,10 @@ static int explain_stop(struct run *run, struct firn_error **err)
         return fail(err, FIRN_CANCELLED, "stopped by the receiver of the body");
     case STOP_IDLE:
         run->transfer->transient = true;
-        return fail(err, FIRN_RETRY, "nothing moved for %u ms", idle_limit(run->request));
+        return fail(err, FIRN_RETRY,
+                    run->in_header ? "the answer's header did not end within %u ms"
+                                   : "nothing moved for %u ms",
+                    idle_limit(run->request));
     case STOP_HEADERS:
         return fail(err, FIRN_CORRUPT, "the answer's header is larger than the %u bytes allowed",
                     HEADER_BYTES_LIMIT);

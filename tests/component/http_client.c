@@ -4,7 +4,8 @@
  *
  *     http_client URL [--NAME VALUE]...
  *
- *     method M, header 'N: V', body TEXT, upload BYTES (streamed, a counting pattern), ca FILE, cert FILE, key FILE,
+ *     method M, header 'N: V', body TEXT, memory BYTES (a body of so many), upload BYTES (streamed, a counting pattern),
+ *     send-rate, receive-rate BYTES (a second, of the process), ca FILE, cert FILE, key FILE,
  *     limit BYTES, idle MS, retries N, stream 1 (to a callback; "stop": which gives up at once; "slow": which takes its
  *     time), cancel MS (the process is cancelled after that time), repeat N, threads N
  */
@@ -15,6 +16,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "net/http.h"
+#include "net/limit.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
@@ -29,6 +31,7 @@ struct options {
     const char *stream;
     int64_t cancel_after;
     uint64_t upload;
+    char *memory;
     long repeat;
     long threads;
 };
@@ -42,13 +45,18 @@ struct job {
     int failures;
 };
 
+static void fill(void *data, uint64_t position, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        ((uint8_t *)data)[i] = (uint8_t)((position + i) % 251);
+}
+
 static int64_t read_body(void *context, void *data, size_t capacity)
 {
     struct job *job = context;
     uint64_t left = job->options->upload - job->sent;
     size_t length = left < capacity ? (size_t)left : capacity;
-    for (size_t i = 0; i < length; i++)
-        ((uint8_t *)data)[i] = (uint8_t)((job->sent + i) % 251);
+    fill(data, job->sent, length);
     job->sent += length;
     return (int64_t)length;
 }
@@ -142,6 +150,14 @@ static void add_header(struct options *options, char *text)
         (struct firn_header){.name = text, .value = colon + 1 + strspn(colon + 1, " ")};
 }
 
+static void set_memory(struct options *options, uint64_t length)
+{
+    options->memory = mem_alloc(length);
+    fill(options->memory, 0, length);
+    options->request.body = options->memory;
+    options->request.body_length = length;
+}
+
 static int set_option(struct options *options, const char *name, char *value)
 {
     struct firn_http_request *request = &options->request;
@@ -166,6 +182,12 @@ static int set_option(struct options *options, const char *name, char *value)
         request->retries = (uint32_t)atoi(value);
     else if (strcmp(name, "upload") == 0)
         options->upload = strtoull(value, NULL, 10);
+    else if (strcmp(name, "memory") == 0)
+        set_memory(options, strtoull(value, NULL, 10));
+    else if (strcmp(name, "send-rate") == 0)
+        limit_set(LIMIT_SEND, strtoull(value, NULL, 10));
+    else if (strcmp(name, "receive-rate") == 0)
+        limit_set(LIMIT_RECEIVE, strtoull(value, NULL, 10));
     else if (strcmp(name, "cancel") == 0)
         options->cancel_after = atoi(value);
     else if (strcmp(name, "repeat") == 0)
@@ -187,7 +209,7 @@ static int parse_options(struct options *options, int argc, char **argv)
         if (strncmp(argv[i], "--", 2) != 0 || set_option(options, argv[i] + 2, argv[i + 1]) < 0)
             return -1;
     options->request.headers = options->headers;
-    if (options->request.body != NULL)
+    if (options->request.body != NULL && options->memory == NULL)
         options->request.body_length = strlen(options->request.body);
     if (options->upload != 0) {
         options->request.read_body = read_body;
@@ -238,5 +260,6 @@ int main(int argc, char **argv)
     run_threads(&options);
     if (options.cancel_after != 0)
         pthread_join(canceller, NULL);
+    free(options.memory);
     return 0;
 }
