@@ -109,7 +109,7 @@ static int run(struct kube_client *client, struct watching *watching, const char
     return kube_request_status(client, &request, NULL, status, err);
 }
 
-static int conclude(struct watching *watching, int result, int status, struct firn_error *failure,
+static int conclude(struct watching *watching, int result, int status, struct firn_error **failure,
                     struct firn_error **err)
 {
     if (watching->expired || status == 410)
@@ -119,13 +119,12 @@ static int conclude(struct watching *watching, int result, int status, struct fi
                     watching->watch->selection.type->resource);
     if (result == 0)
         return 1;
-    struct firn_error **cause = watching->failure != NULL ? &watching->failure : &failure;
+    struct firn_error **cause = watching->failure != NULL ? &watching->failure : failure;
     if (err != NULL) {
         *err = steal(*cause);
         if ((*err)->code == FIRN_CORRUPT) /* a chunk that lacks its end: the connection broke */
             (*err)->code = FIRN_RETRY;
     }
-    error_clear(&failure);
     return -1;
 }
 
@@ -133,7 +132,7 @@ int kube_watch(struct kube_client *client, const struct kube_watch *watch, struc
 {
     uint32_t timeout = choose_timeout(watch);
     auto_buf struct buf query = buf_new(QUERY_LIMIT);
-    struct firn_error *failure = NULL;
+    auto_error struct firn_error *failure = NULL;
     int status = 0;
     struct watching watching = {
         .watch = watch, .heard = clock_monotonic(), .idle = (int64_t)timeout + GRACE};
@@ -146,7 +145,7 @@ int kube_watch(struct kube_client *client, const struct kube_watch *watch, struc
     watching.stream = watch_stream_new(on_event, &watching);
     int result = run(client, &watching, buf_text(&query), &status, &failure);
     watch_stream_free(&watching.stream);
-    result = conclude(&watching, result, status, failure, err);
+    result = conclude(&watching, result, status, &failure, err);
     error_clear(&watching.failure);
     return result;
 }
