@@ -36,11 +36,12 @@ static void note_all(const struct cli *cli, const struct collect_options *option
                      const struct collect_result *result)
 {
     char left[DURATION_TEXT_LENGTH] = "";
-    auto_free char *when = NULL;
-    if (result->due > 0)
+    auto_free char *when = mem_strdup("");
+    if (result->due > 0) {
         duration_format(result->due > result->now ? result->due - result->now : 0, left);
-    when = mem_printf(result->due > 0 ? "; a prune in %s or later removes what is due then" : "",
-                      left);
+        free(when);
+        when = mem_printf("; a prune in %s or later removes what is due then", left);
+    }
     auto_free char *refusal = mem_printf(": %s", result->refusal == NULL ? "" : result->refusal);
     note(cli, options->dry_run ? "would be removed" : "removed", &result->removed, "");
     note(cli, "not removed", &result->refused, refusal);

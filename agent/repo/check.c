@@ -231,7 +231,8 @@ static bool take_pack(struct check *check, uint32_t *pack, bool *read)
         *pack = check->next++;
         found = is_due(check, *pack);
     }
-    *read = found && (draw(check) | has_to_be_read(check, *pack));
+    bool drawn = found && draw(check); /* drawn of every pack, so that the share is as asked for */
+    *read = drawn || (found && has_to_be_read(check, *pack));
     pthread_mutex_unlock(&check->lock);
     return found;
 }

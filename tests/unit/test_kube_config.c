@@ -255,7 +255,8 @@ static void pod(void)
     CU_ASSERT_TRUE(incluster_present(folder));
     expect_ok(incluster_load(folder, &bare, err));
     expect_text(bare->namespace, "default");
-    auto_free char *namespace = write_file("namespace", "backup\n");
+    auto_free char *name_space = write_file("namespace", "backup\n");
+    CU_ASSERT_PTR_NOT_NULL(name_space);
     expect_ok(incluster_load(folder, &config, err));
     expect_text(config->server, "https://[fd00::1]:443");
     expect_text(config->namespace, "backup");
