@@ -50,6 +50,15 @@ static void print_figures(const struct snapshot *snapshot)
            added, stored, duration);
 }
 
+static void print_protection(const struct snapshot *snapshot)
+{
+    char until[CLOCK_TEXT_LENGTH];
+    if (snapshot->protected_until == 0)
+        return;
+    clock_format(snapshot->protected_until, until);
+    printf("  protected until %s\n", until);
+}
+
 static void print_result(const struct cli *cli, const struct snapshot *snapshot)
 {
     char frozen[64] = "";
@@ -63,6 +72,7 @@ static void print_result(const struct cli *cli, const struct snapshot *snapshot)
     if (snapshot->reason != NULL)
         printf("  because %s\n", snapshot->reason);
     print_figures(snapshot);
+    print_protection(snapshot);
     fflush(stdout);
 }
 

@@ -21,6 +21,7 @@ static int cat_config(struct cli *cli, struct firn_error **err)
     json_set_uint(record, "format", FORMAT_VERSION);
     record_time(record, "created", cli->repo->created);
     json_set_uint(record, "block_size", FORMAT_BLOCK_SIZE);
+    record_store(record, cli->repo);
     return output_value(cli, record, err);
 }
 

@@ -4,6 +4,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "repo/repo.h"
 #include "repo/snapshot.h"
 
 void record_time(struct json_object *record, const char *name, int64_t time)
@@ -47,6 +48,8 @@ static void add_outcome(struct json_object *record, const struct snapshot *snaps
     json_set_string(record, "consistency", snapshot_consistency_name(snapshot->consistency));
     json_set_string(record, "reason", snapshot->reason);
     json_set_int(record, "frozen_ms", snapshot->frozen);
+    if (snapshot->protected_until > 0)
+        record_time(record, "protected_until", snapshot->protected_until);
 }
 
 static void add_figures(struct json_object *record, const struct snapshot *snapshot)
@@ -90,4 +93,24 @@ struct json_object *record_objects(const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->object_count; i++)
         json_object_array_add(array, record_object(&snapshot->objects[i]));
     return array;
+}
+
+void record_store(struct json_object *record, const struct repo *repo)
+{
+    static const char *const conditions[] = {[STORE_CONDITION_KEPT] = "kept",
+                                             [STORE_CONDITION_IGNORED] = "ignored",
+                                             [STORE_CONDITION_REFUSED] = "refused"};
+    const struct store_abilities *store = &repo->abilities;
+    json_set_bool(record, "versions", store->versions);
+    json_set_bool(record, "object_lock", store->locks);
+    json_set_string(record, "if_none_match", conditions[store->condition]);
+    if (store->default_mode != STORE_UNLOCKED) {
+        json_set_string(record, "default_mode", store_lock_mode_name(store->default_mode));
+        json_set_int(record, "default_retain_ms", store->default_period);
+    }
+    if (repo->lock.mode == STORE_UNLOCKED)
+        return;
+    json_set_string(record, "immutable", store_lock_mode_name(repo->lock.mode));
+    json_set_int(record, "retain_ms", repo->lock.period);
+    json_set_int(record, "generation_ms", repo->lock.generation);
 }

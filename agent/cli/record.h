@@ -18,4 +18,8 @@ struct json_object *record_object(const struct snapshot_object *object);
 struct json_object *record_objects(const struct snapshot *snapshot);
 void record_time(struct json_object *record, const char *name, int64_t time);
 
+/* What the repository's store can do, and how long what is in it is locked. */
+struct repo;
+void record_store(struct json_object *record, const struct repo *repo);
+
 #endif

@@ -22,6 +22,7 @@ static const struct column fields[] = {
     {"consistency", "consistency", COLUMN_TEXT},
     {"because", "reason", COLUMN_TEXT},
     {"frozen", "frozen_ms", COLUMN_DURATION},
+    {"protected until", "protected_until", COLUMN_TIME},
     {"size", "bytes_total", COLUMN_SIZE},
     {"read", "bytes_read", COLUMN_SIZE},
     {"zero", "bytes_zero", COLUMN_SIZE},

@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "output.h"
+#include "record.h"
 
 static int run(struct cli *cli, struct firn_error **err)
 {
@@ -14,7 +15,9 @@ static int run(struct cli *cli, struct firn_error **err)
                                             {"stored", "bytes_stored", COLUMN_SIZE},
                                             {"of it unused", "bytes_unused", COLUMN_SIZE},
                                             {"in all snapshots", "bytes_total", COLUMN_SIZE},
-                                            {"ratio", "ratio", COLUMN_TEXT}};
+                                            {"ratio", "ratio", COLUMN_TEXT},
+                                            {"immutable", "immutable", COLUMN_TEXT},
+                                            {"retained for", "retain_ms", COLUMN_DURATION}};
     struct repo_statistics statistics = {0};
     if (cli_open(cli, err) < 0 || repo_statistics(cli->repo, &statistics, err) < 0)
         return -1;
@@ -29,6 +32,7 @@ static int run(struct cli *cli, struct firn_error **err)
         auto_free char *text = mem_printf("%.2f", ratio);
         json_set_take(record, "ratio", json_object_new_double_s(ratio, text));
     }
+    record_store(record, cli->repo);
     return output_record(cli, record, columns, array_length(columns), err);
 }
 

@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "map_digest.h"
 #include "meta.h"
+#include "protection.h"
 #include "repo.h"
 
 #include <openssl/crypto.h>
@@ -44,7 +45,8 @@ int capture_open(struct repo *repo, struct index *index, const struct snapshot *
     capture->parent = parent;
     pthread_mutex_init(&capture->lock, NULL);
     int level = options->compression == 0 ? COMPRESS_LEVEL : options->compression;
-    if (make_keys(capture, err) < 0 || meta_writer_new(repo, &capture->meta, err) < 0 ||
+    if (protection_begin(repo, parent, err) < 0 || make_keys(capture, err) < 0 ||
+        meta_writer_new(repo, &capture->meta, err) < 0 ||
         pipeline_new(repo, index, level, options->workers, &capture->pipeline, err) < 0) {
         capture_abort(capture);
         return -1;

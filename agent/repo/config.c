@@ -5,7 +5,9 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/json.h"
-#include "store/store.h"
+#include "core/mem.h"
+
+#include <string.h>
 
 #define CONFIG_NAME "config"
 #define CONFIG_MOST 4096u /* bytes; a reader refuses more */
@@ -49,6 +51,72 @@ static int check_format(struct json_object *json, struct store *store, struct fi
     return 0;
 }
 
+/* ------------------------------------------------------------------------------------------------ locks */
+
+#define PERIOD_MOST (INT64_C(36500) * 86400000) /* a hundred years, which is as much as S3 takes */
+
+static const char *const CONDITIONS[] = {[STORE_CONDITION_KEPT] = "kept",
+                                         [STORE_CONDITION_IGNORED] = "ignored",
+                                         [STORE_CONDITION_REFUSED] = "refused"};
+
+static void read_abilities(struct json_object *json, struct store_abilities *out)
+{
+    const char *condition = json_string_or(json, "store.condition", "");
+    *out = (struct store_abilities){.condition = STORE_CONDITION_IGNORED};
+    for (size_t i = STORE_CONDITION_KEPT; i < array_length(CONDITIONS); i++)
+        if (strcmp(condition, CONDITIONS[i]) == 0)
+            out->condition = (enum store_condition)i;
+    out->versions = json_bool_or(json, "store.versions", false);
+    out->locks = json_bool_or(json, "store.locks", false);
+    out->default_mode = store_lock_mode_parse(json_string_or(json, "store.default.mode", ""));
+    out->default_period = json_int_or(json, "store.default.period", 0);
+}
+
+static void write_abilities(struct json_object *json, const struct store_abilities *abilities)
+{
+    struct json_object *store = json_object_new_object();
+    json_set_string(store, "condition", CONDITIONS[abilities->condition]);
+    json_set_bool(store, "versions", abilities->versions);
+    json_set_bool(store, "locks", abilities->locks);
+    if (abilities->default_mode != STORE_UNLOCKED) {
+        struct json_object *rule = json_object_new_object();
+        json_set_string(rule, "mode", store_lock_mode_name(abilities->default_mode));
+        json_set_int(rule, "period", abilities->default_period);
+        json_set_take(store, "default", rule);
+    }
+    json_set_take(json, "store", store);
+}
+
+static bool is_period(int64_t period)
+{
+    return period >= 1000 && period <= PERIOD_MOST && period % 1000 == 0;
+}
+
+static int read_lock(struct json_object *json, struct store *store, struct lock_rule *out,
+                     struct firn_error **err)
+{
+    *out = (struct lock_rule){.mode = STORE_UNLOCKED};
+    if (json_at(json, "lock") == NULL)
+        return 0;
+    out->mode = store_lock_mode_parse(json_string_or(json, "lock.mode", ""));
+    out->period = json_int_or(json, "lock.period", 0);
+    out->generation = json_int_or(json, "lock.generation", 0);
+    if (out->mode == STORE_UNLOCKED || !is_period(out->period) || !is_period(out->generation))
+        return corrupt(store, "what it says of locks makes no sense", err);
+    return 0;
+}
+
+static void write_lock(struct json_object *json, const struct lock_rule *rule)
+{
+    struct json_object *lock = json_object_new_object();
+    json_set_string(lock, "mode", store_lock_mode_name(rule->mode));
+    json_set_int(lock, "period", rule->period);
+    json_set_int(lock, "generation", rule->generation);
+    json_set_take(json, "lock", lock);
+}
+
+/* ------------------------------------------------------------------------------------------------ the whole */
+
 int config_read(struct store *store, struct config *out, struct firn_error **err)
 {
     char text[CONFIG_MOST];
@@ -66,7 +134,8 @@ int config_read(struct store *store, struct config *out, struct firn_error **err
         return corrupt(store, "its id is none", err);
     if (clock_parse(created, &out->created, NULL) < 0)
         return corrupt(store, "the time of its creation is none", err);
-    return 0;
+    read_abilities(json, &out->abilities);
+    return read_lock(json, store, &out->lock, err);
 }
 
 int config_write(struct store *store, const struct config *config, struct firn_error **err)
@@ -79,6 +148,9 @@ int config_write(struct store *store, const struct config *config, struct firn_e
     json_set_string(json, "id", id);
     json_set_string(json, "created", created);
     json_set_uint(json, "blockSize", FORMAT_BLOCK_SIZE);
+    write_abilities(json, &config->abilities);
+    if (config->lock.mode != STORE_UNLOCKED)
+        write_lock(json, &config->lock);
     auto_buf struct buf text = buf_new(CONFIG_MOST);
     json_write_pretty(&text, json);
     if (buf_check(&text, CONFIG_NAME, err) < 0)

@@ -7,15 +7,18 @@
 #define REPO_CONFIG_H
 
 #include "format.h"
+#include "store/lock.h"
+#include "store/store.h"
 
 #include <stdint.h>
 
 struct firn_error;
-struct store;
 
 struct config {
     uint8_t id[FORMAT_ID_LENGTH];
     int64_t created; /* ms since 1970 */
+    struct store_abilities abilities;
+    struct lock_rule lock;
 };
 
 /* NOTFOUND: no repository there. CORRUPT: not a config. INVALID: a format that this version does not know. */

@@ -8,6 +8,7 @@
 #include "crypt.h"
 #include "pack.h"
 #include "pack_layout.h"
+#include "protection.h"
 #include "repo.h"
 #include "store/store.h"
 
@@ -236,8 +237,13 @@ int pack_writer_finish(struct pack_writer *writer, const uint8_t (*references)[F
     free(steal(writer->stage)); /* the store may take its time */
     if (result == 0)
         result = store_writer_finish(steal(writer->file), err);
+    uint32_t number = 0;
+    if (result == 0)
+        result = pack_table_number(writer->repo->packs, writer->id, &number, err);
     if (result < 0)
         error_wrap(err, "finish a pack");
+    else
+        protection_note_written(writer->repo, number);
     writer_free(writer);
     return result;
 }

@@ -5,6 +5,7 @@
 #include "crypt.h"
 #include "gate.h"
 #include "meta.h"
+#include "protection.h"
 #include "snapshot_cache.h"
 #include "trailer_cache.h"
 
@@ -12,7 +13,6 @@
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/mem.h"
-#include "store/store.h"
 
 #include <string.h>
 
@@ -23,6 +23,10 @@ static struct repo *repo_new(struct store *store, const struct config *config)
     memcpy(repo->id, config->id, sizeof(repo->id));
     hex_encode(repo->id, sizeof(repo->id), repo->id_text);
     repo->created = config->created;
+    repo->abilities = config->abilities;
+    repo->lock = config->lock;
+    repo->protection = protection_new();
+    store_set_lock_rule(store, &repo->lock, 0);
     repo->packs = pack_table_new();
     repo->trailers = trailer_cache_new();
     repo->gate = gate_new();
@@ -52,30 +56,53 @@ static int refuse_repository(struct store *store, struct firn_error **err)
     return store_list(store, "snapshots/", refuse_object, store, err);
 }
 
+/* Whether what was put is locked is what the server says, not what it let pass. */
+static int prove_lock(struct repo *repo, const char *slot, struct firn_error **err)
+{
+    struct store_lock lock;
+    int64_t now = 0;
+    if (repo->lock.mode == STORE_UNLOCKED)
+        return 0;
+    if (store_lock_read(repo->store, slot, &lock, err) < 0 || store_now(repo->store, &now, err) < 0)
+        return -1;
+    if (lock.mode == repo->lock.mode && lock.until >= now && repo->abilities.versions)
+        return 0;
+    if (lock.mode == STORE_UNLOCKED)
+        store_remove(repo->store, slot, NULL);
+    return fail(err, FIRN_INVALID,
+                "%s does not lock what is put into it, although it does not refuse to",
+                store_location(repo->store));
+}
+
 /* The slot first: `config` is what makes it a repository, and it must never be one that nobody can open. */
-static int write_new(struct repo *repo, const struct key_credential *credential, const char *label,
-                     struct firn_error **err)
+static int write_new(struct repo *repo, const struct repo_options *options, struct firn_error **err)
 {
     if (keyring_generate(repo->id, &repo->keyring, err) < 0)
         return -1;
     repo->unlocked = true;
-    if (key_slot_add(repo->store, &repo->keyring, credential, KEY_FULL, label, repo->slot_id, err) <
-        0)
+    if (key_slot_add(repo->store, &repo->keyring, options->credential, KEY_FULL, options->label,
+                     repo->slot_id, err) < 0)
         return -1;
-    struct config config = {.created = repo->created};
+    auto_free char *slot = mem_printf("keys/%s", repo->slot_id);
+    if (store_probe(repo->store, slot, &repo->abilities, err) < 0 ||
+        prove_lock(repo, slot, err) < 0)
+        return -1;
+    struct config config = {
+        .created = repo->created, .abilities = repo->abilities, .lock = repo->lock};
     memcpy(config.id, repo->id, sizeof(config.id));
     return config_write(repo->store, &config, err);
 }
 
-int repo_init(struct store *store, const struct key_credential *credential, const char *label,
-              struct repo **out, struct firn_error **err)
+int repo_init(struct store *store, const struct repo_options *options, struct repo **out,
+              struct firn_error **err)
 {
-    if (refuse_repository(store, err) < 0)
+    if (refuse_repository(store, err) < 0 ||
+        (options->lock.mode != STORE_UNLOCKED && store_can_lock(store, err) < 0))
         return -1;
-    struct config config = {.created = clock_now()};
+    struct config config = {.created = clock_now(), .lock = options->lock};
     crypt_random(config.id, sizeof(config.id));
     struct repo *repo = repo_new(store, &config);
-    if (write_new(repo, credential, label, err) < 0) {
+    if (write_new(repo, options, err) < 0) {
         repo_close(repo);
         return wrap(err, "make a repository");
     }
@@ -119,5 +146,6 @@ void repo_close(struct repo *repo)
     snapshot_cache_free(repo->snapshots);
     keyring_wipe(&repo->keyring);
     pack_table_free(repo->packs);
+    protection_free(repo->protection);
     free(repo);
 }

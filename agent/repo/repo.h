@@ -9,19 +9,23 @@
 #include "format.h"
 #include "keys.h"
 #include "pack_table.h"
+#include "store/lock.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct firn_error;
-struct store;
 
 struct repo {
     struct store *store; /* borrowed */
     uint8_t id[FORMAT_ID_LENGTH];
     char id_text[FORMAT_ID_TEXT];
     int64_t created;
-    struct keyring keyring; /* all zero until unlocked */
+    struct store_abilities abilities; /* of the store, when the repository was made */
+    struct lock_rule lock;            /* mode STORE_UNLOCKED: objects are not locked */
+    struct protection *protection;    /* protection.h */
+    struct keyring keyring;           /* all zero until unlocked */
     bool unlocked;
     char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
     struct pack_table *packs;
@@ -31,10 +35,18 @@ struct repo {
     struct snapshot_cache *snapshots; /* snapshot_cache.h; NULL: none */
 };
 
+/* What a new repository is to be. */
+struct repo_options {
+    const struct key_credential *credential; /* that opens it */
+    const char *label;                       /* of the key */
+    struct lock_rule lock;                   /* all zero: objects are not locked */
+};
+
 /* Makes a repository in an empty store: first the slot, then `config`, so that a crash leaves
- * nothing that looks like one. CONFLICT if there is one already. */
-int repo_init(struct store *store, const struct key_credential *credential, const char *label,
-              struct repo **out, struct firn_error **err);
+ * nothing that looks like one. Finds out in between what the store can do. CONFLICT if there is one already; INVALID if
+ * objects are to be locked, and the store cannot. */
+int repo_init(struct store *store, const struct repo_options *options, struct repo **out,
+              struct firn_error **err);
 /* Reads `config`. NOTFOUND: no repository there. CORRUPT: not a config. INVALID: made by a newer Firn. */
 int repo_open(struct store *store, struct repo **out, struct firn_error **err);
 /* Opens the keyring. DENIED: wrong key. */

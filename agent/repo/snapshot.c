@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "crypt.h"
 #include "gate.h"
+#include "protection.h"
 #include "repo.h"
 #include "snapshot_body.h"
 #include "snapshot_cache.h"
@@ -257,7 +258,8 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
     hex_encode(snapshot->id, FORMAT_ID_LENGTH, snapshot->id_text);
     char name[NAME_LENGTH];
     snapshot_name(snapshot->id, name);
-    if (commit(repo, snapshot, name, &bytes, err) < 0)
+    if (protection_extend(repo, snapshot, err) < 0 ||
+        commit(repo, snapshot, name, &bytes, err) < 0)
         return wrap(err, "write the snapshot");
     snapshot_cache_put(repo->snapshots, snapshot->id, bytes.data, bytes.length);
     return 0;

@@ -61,6 +61,8 @@ struct snapshot {
     /* figures of the run */
     uint64_t bytes_total, bytes_read, bytes_zero, bytes_new, bytes_changed, bytes_stored;
     uint32_t packs;
+    /* until when nothing that it relies on can be removed (protection.h), by the store's clock; 0: it is not protected */
+    int64_t protected_until;
     struct snapshot_object *objects;
     size_t object_count;
 };

@@ -79,6 +79,8 @@ static void write_common(struct json_object *json, const struct snapshot *snapsh
     json_set_string(json, "reason", snapshot->reason);
     json_set_int(json, "point_in_time", snapshot->point_in_time);
     json_set_int(json, "frozen_ms", snapshot->frozen);
+    if (snapshot->protected_until > 0)
+        json_set_int(json, "protected_until", snapshot->protected_until);
     write_figures(json, snapshot);
 }
 
@@ -188,6 +190,7 @@ static int read_common(struct json_object *json, struct snapshot *snapshot, stru
         json_get_int(json, "frozen_ms", &snapshot->frozen, err) < 0 ||
         read_figures(json, snapshot, err) < 0 || read_tags(json, snapshot, err) < 0)
         return -1;
+    snapshot->protected_until = json_int_or(json, "protected_until", 0);
     snapshot->item = mem_strdup(item);
     snapshot->method = mem_strdup(method);
     snapshot->consistency =

@@ -22,6 +22,15 @@ int64_t lock_until(const struct lock_rule *rule, const char *name, int64_t now)
     return (past == 0 ? least : least + generation - past) * 1000;
 }
 
+int64_t lock_floor(const struct lock_rule *rule, const char *name, int64_t until)
+{
+    int64_t generation = rule->generation / 1000;
+    int64_t most = until / 1000;
+    int64_t phase = (int64_t)(hash(name) % (uint64_t)generation);
+    int64_t past = ((most - phase) % generation + generation) % generation;
+    return (most - past) * 1000;
+}
+
 const char *store_lock_mode_name(enum store_lock_mode mode)
 {
     return mode == STORE_COMPLIANCE   ? "compliance"

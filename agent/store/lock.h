@@ -27,5 +27,7 @@ struct lock_rule {
 
 /* Until when an object of this name that is put or relied on at `now` is locked: ms since 1970, a whole second. */
 int64_t lock_until(const struct lock_rule *rule, const char *name, int64_t now);
+/* The last point of the grid that is not after `until`. */
+int64_t lock_floor(const struct lock_rule *rule, const char *name, int64_t until);
 
 #endif

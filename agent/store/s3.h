@@ -30,18 +30,19 @@ struct s3 {
     struct store base;
     struct http_client *http;
     struct s3_location location;
-    atomic_llong skew;          /* ms that the server's clock is ahead of ours */
-    atomic_llong ahead;         /* the same, kept up with every answer: for the ends of locks */
+    atomic_llong skew;  /* ms that the server's clock is ahead of ours */
+    atomic_llong ahead; /* that its clock is ahead of our monotonic one, by its last answer */
     atomic_bool unconditional;  /* the server does not implement If-None-Match */
     atomic_bool versioned;      /* the bucket keeps versions: seen in an answer */
     atomic_bool lists_versions; /* … and lists them for these credentials */
     atomic_bool warned;         /* that it does not */
-    struct lock_rule lock;  /* of what is put; does not change any more once there are threads */
-    struct s3_pins *pins;   /* s3_versions.h */
-    pthread_mutex_t mutex;  /* guards what follows */
-    pthread_cond_t renewed; /* renewing has ended */
-    bool renewing;          /* somebody asks for other credentials */
-    int64_t renew_at;       /* by the monotonic clock; 0: when the server says so */
+    struct lock_rule lock;      /* of what is put; does not change while there are threads */
+    int64_t lock_since;         /* the moment that it counts from; 0: the present */
+    struct s3_pins *pins;       /* s3_versions.h */
+    pthread_mutex_t mutex;      /* guards what follows */
+    pthread_cond_t renewed;     /* renewing has ended */
+    bool renewing;              /* somebody asks for other credentials */
+    int64_t renew_at;           /* by the monotonic clock; 0: when the server says so */
     struct credentials credentials;
     char *region;
 };

@@ -301,7 +301,7 @@ static int64_t asked_pause(const struct firn_http_response *response)
 
 int64_t s3_clock(const struct s3 *s3)
 {
-    return clock_now() + atomic_load(&s3->ahead);
+    return clock_monotonic() + atomic_load(&s3->ahead);
 }
 
 /* What every answer tells besides. */
@@ -310,7 +310,7 @@ static void observe(struct s3 *s3, const struct firn_http_response *response)
     int64_t theirs = s3_header_time(response, "date");
     const char *version = http_header(response, "x-amz-version-id");
     if (theirs != 0)
-        atomic_store(&s3->ahead, theirs - clock_now());
+        atomic_store(&s3->ahead, theirs - clock_monotonic());
     if (version != NULL && version[0] != '\0' && strcmp(version, "null") != 0)
         atomic_store(&s3->versioned, true);
 }

@@ -17,9 +17,11 @@
 
 #define NAMESPACE "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\""
 
-void s3_set_lock_rule(struct store *store, const struct lock_rule *rule)
+void s3_set_lock_rule(struct store *store, const struct lock_rule *rule, int64_t since)
 {
-    ((struct s3 *)store)->lock = *rule;
+    struct s3 *s3 = (struct s3 *)store;
+    s3->lock = *rule;
+    s3->lock_since = since;
 }
 
 /* ------------------------------------------------------------------------------------------------ locking */
@@ -29,8 +31,7 @@ static const char *mode_word(enum store_lock_mode mode)
     return mode == STORE_COMPLIANCE ? "COMPLIANCE" : "GOVERNANCE";
 }
 
-/* SHA-256 as the header x-amz-checksum-sha256 has it. */
-static void checksum(const char *payload, char out[48])
+void s3_checksum(const char *payload, char out[S3_CHECKSUM_LENGTH])
 {
     uint8_t bytes[SIGV4_HASH_LENGTH / 2];
     out[0] = '\0';
@@ -41,26 +42,28 @@ static void checksum(const char *payload, char out[48])
 size_t s3_lock_headers(struct s3 *s3, const char *name, const char *payload,
                        struct s3_lock_headers *out, struct firn_header *headers)
 {
+    size_t count = 0;
+    if (payload != NULL) {
+        s3_checksum(payload, out->checksum);
+        headers[count++] = (struct firn_header){"x-amz-checksum-sha256", out->checksum};
+    }
     if (s3->lock.mode == STORE_UNLOCKED)
-        return 0;
-    clock_format(lock_until(&s3->lock, name, s3_clock(s3)), out->until);
-    headers[0] = (struct firn_header){"x-amz-object-lock-mode", mode_word(s3->lock.mode)};
-    headers[1] = (struct firn_header){"x-amz-object-lock-retain-until-date", out->until};
-    if (payload == NULL)
-        return 2;
-    checksum(payload, out->checksum);
-    headers[2] = (struct firn_header){"x-amz-checksum-sha256", out->checksum};
-    return 3;
+        return count;
+    int64_t since = s3->lock_since != 0 ? s3->lock_since : s3_clock(s3);
+    clock_format(lock_until(&s3->lock, name, since), out->until);
+    headers[count++] = (struct firn_header){"x-amz-object-lock-mode", mode_word(s3->lock.mode)};
+    headers[count++] = (struct firn_header){"x-amz-object-lock-retain-until-date", out->until};
+    return count;
 }
 
 /* PUT of a small document about an object: its first version, if there are several. */
 static int put_document(struct s3 *s3, const char *name, const char *what, const char *text,
                         struct firn_error **err)
 {
-    char payload[SIGV4_HASH_LENGTH], sum[48];
+    char payload[SIGV4_HASH_LENGTH], sum[S3_CHECKSUM_LENGTH];
     if (sigv4_hash(text, strlen(text), payload, err) < 0)
         return -1;
-    checksum(payload, sum);
+    s3_checksum(payload, sum);
     auto_free char *version = s3_pinned(s3, name);
     const struct sigv4_parameter query[] = {{what, ""}, {"versionId", version}};
     const struct firn_header headers[] = {{"x-amz-checksum-sha256", sum},

@@ -49,21 +49,28 @@ int s3_can_lock(struct store *store, struct firn_error **err)
                 known == 0 && why != FIRN_NOTFOUND ? ", or the server does not know it" : "");
 }
 
-/* The same bytes once more, under the condition that there are none. */
+/* What was written once more is no use to anybody. That it may not be removed is no fault. */
+static void remove_copy(struct s3 *s3, const char *name, const struct s3_answer *answer)
+{
+    const char *version = http_header(answer->response, "x-amz-version-id");
+    if (version != NULL && version[0] != '\0' && strcmp(version, "null") != 0)
+        s3_remove_version(s3, name, version, NULL);
+}
+
+/* The same bytes once more, under the condition that there are none. Without the lock of the store's rule. */
 static int try_condition(struct s3 *s3, const char *name, const void *data, size_t length,
                          enum store_condition *out, struct firn_error **err)
 {
-    static const struct firn_header unless_there = {.name = "if-none-match", .value = "*"};
-    char payload[SIGV4_HASH_LENGTH];
-    struct s3_lock_headers lock;
-    struct firn_header headers[S3_LOCK_HEADERS + 1] = {unless_there};
+    char payload[SIGV4_HASH_LENGTH], sum[S3_CHECKSUM_LENGTH];
     if (sigv4_hash(data, length, payload, err) < 0)
         return -1;
+    s3_checksum(payload, sum);
+    const struct firn_header headers[] = {{"if-none-match", "*"}, {"x-amz-checksum-sha256", sum}};
     struct s3_request request = {
         .method = "PUT",
         .name = name,
         .headers = headers,
-        .header_count = 1 + s3_lock_headers(s3, name, payload, &lock, headers + 1),
+        .header_count = array_length(headers),
         .body = data,
         .body_length = length,
         .payload = payload,
@@ -71,8 +78,10 @@ static int try_condition(struct s3 *s3, const char *name, const void *data, size
     auto_answer struct s3_answer answer = {.response = NULL};
     auto_error struct firn_error *why = NULL;
     *out = STORE_CONDITION_IGNORED;
-    if (s3_exchange(s3, &request, &answer, &why) == 0)
+    if (s3_exchange(s3, &request, &answer, &why) == 0) {
+        remove_copy(s3, name, &answer);
         return 0;
+    }
     *out = error_code(why) == FIRN_CONFLICT ? STORE_CONDITION_KEPT : STORE_CONDITION_REFUSED;
     if (*out == STORE_CONDITION_KEPT || strcmp(answer.fault.code, "NotImplemented") == 0)
         return 0;

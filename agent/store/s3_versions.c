@@ -433,7 +433,7 @@ static int add_id(void *context, const struct s3_version *version, struct firn_e
     return 0;
 }
 
-static int remove_version(struct s3 *s3, const char *name, const char *id, struct firn_error **err)
+int s3_remove_version(struct s3 *s3, const char *name, const char *id, struct firn_error **err)
 {
     const struct sigv4_parameter query[] = {{"versionId", id}};
     struct s3_request request = {
@@ -458,7 +458,7 @@ int s3_versions_remove(struct s3 *s3, const char *name, struct firn_error **err)
     if (list_ids(s3, &ids, err) < 0)
         return wrap(err, "remove %s", name);
     for (size_t i = 0; i < ids.count; i++)
-        if (remove_version(s3, name, ids.id[i], err) < 0)
+        if (s3_remove_version(s3, name, ids.id[i], err) < 0)
             return s3_lock_explain(s3, name, ids.id[i], err);
     unpin(s3->pins, name);
     return 0;
@@ -500,7 +500,7 @@ int s3_uncover(struct store *store, const char *name, struct firn_error **err)
         return wrap(err, "put the first version of %s back", name);
     int result = 0;
     for (size_t i = 0; i < ids.count && ids.id[i] != ids.first && result == 0; i++)
-        result = remove_version(s3, name, ids.id[i], &why);
+        result = s3_remove_version(s3, name, ids.id[i], &why);
     if (result == 0)
         return unpin(s3->pins, name), 0;
     if (error_code(why) != FIRN_DENIED)

@@ -41,6 +41,7 @@ int s3_versions_list(struct s3 *s3, const char *prefix, store_list_callback *eac
                      struct firn_error **err);
 int s3_versions_stat(struct s3 *s3, const char *name, uint64_t *length, int64_t *modified,
                      struct firn_error **err);
+int s3_remove_version(struct s3 *s3, const char *name, const char *id, struct firn_error **err);
 int s3_versions_remove(struct s3 *s3, const char *name, struct firn_error **err);
 int s3_list_overlaid(struct store *store, const char *prefix, store_overlaid_callback *each,
                      void *context, struct firn_error **err);

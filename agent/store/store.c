@@ -172,7 +172,7 @@ int store_remove(struct store *store, const char *name, struct firn_error **err)
 int store_list_overlaid(struct store *store, const char *prefix, store_overlaid_callback *each,
                         void *context, struct firn_error **err)
 {
-    if (check_prefix(prefix, err) < 0)
+    if (!store_name_valid(prefix) && check_prefix(prefix, err) < 0)
         return -1;
     if (store->operations->list_overlaid == NULL)
         return 0;
@@ -210,10 +210,10 @@ int store_can_lock(struct store *store, struct firn_error **err)
     return store->operations->can_lock(store, err);
 }
 
-void store_set_lock_rule(struct store *store, const struct lock_rule *rule)
+void store_set_lock_rule(struct store *store, const struct lock_rule *rule, int64_t since)
 {
     if (store->operations->set_lock_rule != NULL)
-        store->operations->set_lock_rule(store, rule);
+        store->operations->set_lock_rule(store, rule, since);
 }
 
 int store_lock_read(struct store *store, const char *name, struct store_lock *out,

@@ -105,7 +105,7 @@ struct store_operations {
     int (*probe)(struct store *store, const char *name, struct store_abilities *out,
                  struct firn_error **err);
     int (*can_lock)(struct store *store, struct firn_error **err);
-    void (*set_lock_rule)(struct store *store, const struct lock_rule *rule);
+    void (*set_lock_rule)(struct store *store, const struct lock_rule *rule, int64_t since);
     int (*lock_read)(struct store *store, const char *name, struct store_lock *out,
                      struct firn_error **err);
     int (*lock_extend)(struct store *store, const char *name, enum store_lock_mode mode,
@@ -163,7 +163,8 @@ const char *store_location(const struct store *store);
 const struct store_manner *store_manner(const struct store *store);
 
 /* ---- Versions. A store without them has no overlaid objects. */
-/* Every object with that prefix that others do not see as it was first written. As store_list(). */
+/* Every object with that prefix (as for store_list(), or the whole name of one) that others do not see as it was first
+ * written. */
 int store_list_overlaid(struct store *store, const char *prefix, store_overlaid_callback *each,
                         void *context, struct firn_error **err);
 /* Makes the first version the one that others see, too: takes away what lies over it, or, without the right to remove
@@ -177,8 +178,9 @@ int store_probe(struct store *store, const char *name, struct store_abilities *o
                 struct firn_error **err);
 /* INVALID, saying what is missing, where locks are known not to work. Writes nothing; 0 may still prove wrong. */
 int store_can_lock(struct store *store, struct firn_error **err);
-/* From now on, every object that is put is locked by this rule (lock.h). Before other threads use the store. */
-void store_set_lock_rule(struct store *store, const struct lock_rule *rule);
+/* From now on, every object that is put is locked by this rule (lock.h) as if it were put at `since`; 0: as of when it is
+ * put. While no other thread uses the store. */
+void store_set_lock_rule(struct store *store, const struct lock_rule *rule, int64_t since);
 /* What the server says. DENIED if it may not be asked. */
 int store_lock_read(struct store *store, const char *name, struct store_lock *out,
                     struct firn_error **err);

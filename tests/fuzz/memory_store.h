@@ -188,7 +188,8 @@ static inline struct repo *memory_repo(void)
     auto_buf struct buf file = buf_new(1024);
     key_file_generate(&file);
     struct key_credential key = {.kind = KEY_FILE, .secret = file.data, .length = file.length};
-    if (repo_init(memory_store_new(), &key, "fuzz", &repo, NULL) < 0)
+    const struct repo_options options = {.credential = &key, .label = "fuzz"};
+    if (repo_init(memory_store_new(), &options, &repo, NULL) < 0)
         abort();
     return repo;
 }

@@ -61,7 +61,8 @@ static void fixture_open(struct fixture *fixture)
         .kind = KEY_FILE, .secret = fixture->key.data, .length = fixture->key.length};
     auto_free char *location = mem_printf("%s/repository", fixture->directory);
     fixture_must(store_create(location, &fixture->store, &err), "store", err);
-    fixture_must(repo_init(fixture->store, &key, "test", &fixture->repo, &err), "init", err);
+    const struct repo_options options = {.credential = &key, .label = "test"};
+    fixture_must(repo_init(fixture->store, &options, &fixture->repo, &err), "init", err);
 }
 
 /* Closes the repository and opens it again, as another process would. */

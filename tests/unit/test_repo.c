@@ -57,15 +57,16 @@ static void init_refuses(void)
     fixture_open(&fixture);
     struct key_credential key = {
         .kind = KEY_FILE, .secret = fixture.key.data, .length = fixture.key.length};
-    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &key, "again", &repo, err));
+    const struct repo_options options = {.credential = &key, .label = "again"};
+    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &options, &repo, err));
     remove_config(fixture.store);
     expect_error(FIRN_NOTFOUND, repo_open(fixture.store, &repo, err));
     /* Packs without a config: somebody's repository has lost it. */
     expect_ok(store_put(fixture.store, "packs/00/00", "x", 1, err));
-    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &key, "again", &repo, err));
+    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &options, &repo, err));
     expect_ok(store_remove(fixture.store, "packs/00/00", err));
     expect_ok(store_put(fixture.store, "snapshots/00", "x", 1, err));
-    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &key, "again", &repo, err));
+    expect_error(FIRN_CONFLICT, repo_init(fixture.store, &options, &repo, err));
     fixture_close(&fixture);
 }
 
@@ -78,7 +79,8 @@ static void init_after_killed_init(void)
     fixture.repo = NULL;
     struct key_credential key = {
         .kind = KEY_FILE, .secret = fixture.key.data, .length = fixture.key.length};
-    expect_ok(repo_init(fixture.store, &key, "second", &fixture.repo, err));
+    const struct repo_options options = {.credential = &key, .label = "again"};
+    expect_ok(repo_init(fixture.store, &options, &fixture.repo, err));
     char slot_id[FORMAT_ID_TEXT];
     memcpy(slot_id, fixture.repo->slot_id, sizeof(slot_id));
     fixture_reopen(&fixture);
@@ -99,10 +101,11 @@ static void init_with_bad_credential(void)
     auto_free char *location = mem_printf("%s/other", fixture.directory);
     struct store *store = NULL;
     struct key_credential key = {.kind = KEY_FILE, .secret = "nonsense", .length = 8};
+    const struct repo_options options = {.credential = &key, .label = "x"};
     expect_ok(store_create(location, &store, err));
-    expect_error(FIRN_INVALID, repo_init(store, &key, "x", &repo, err));
+    expect_error(FIRN_INVALID, repo_init(store, &options, &repo, err));
     key = (struct key_credential){.kind = KEY_PASSPHRASE, .secret = "", .length = 0};
-    expect_error(FIRN_INVALID, repo_init(store, &key, "x", &repo, err));
+    expect_error(FIRN_INVALID, repo_init(store, &options, &repo, err));
     expect_error(FIRN_NOTFOUND, repo_open(store, &repo, err));
     store_close(store);
     fixture_close(&fixture);
