@@ -49,6 +49,8 @@ static int report(struct cli *cli, const struct check *check, const struct check
         json_set_uint(record, "packs_unused", result->packs_unused);
         json_set_uint(record, "bytes_read", result->bytes_read);
         json_set_uint(record, "chunks_proven", result->chunks_proven);
+        json_set_uint(record, "snapshots_protected", result->snapshots_protected);
+        json_set_uint(record, "locks_read", result->locks_read);
         json_set_take(record, "findings", json_object_get(check->findings));
         return output_value(cli, record, err);
     }
@@ -56,12 +58,17 @@ static int report(struct cli *cli, const struct check *check, const struct check
         output_list(cli, check->findings, columns, array_length(columns), "", err) < 0)
         return -1;
     size_format(result->bytes_read, read);
+    auto_free char *locks = result->locks_read == 0
+                                ? mem_strdup("")
+                                : mem_printf("snapshots protected: %llu (locks asked for: %llu), ",
+                                             (unsigned long long)result->snapshots_protected,
+                                             (unsigned long long)result->locks_read);
     auto_free char *line = mem_printf(
         "snapshots: %llu, packs: %llu (unused: %llu), packs read: %llu (%s), chunks proven: %llu, "
-        "findings: %llu\n",
+        "%sfindings: %llu\n",
         (unsigned long long)result->snapshots, (unsigned long long)result->packs,
         (unsigned long long)result->packs_unused, (unsigned long long)result->packs_read, read,
-        (unsigned long long)result->chunks_proven, (unsigned long long)result->findings);
+        (unsigned long long)result->chunks_proven, locks, (unsigned long long)result->findings);
     return cli->quiet ? 0 : output_text(line, strlen(line), err);
 }
 
@@ -114,12 +121,14 @@ const struct verb verb_check = {
     .name = "check",
     .operands = "[--read-data[=N%]]",
     .summary = "prove that the repository is whole",
-    .description = "Without options, proves that everything that the snapshots rely on is there, "
-                   "and authentic as far as it describes "
-                   "itself. With --read-data also that every stored byte can be read, decrypted "
-                   "and is what was written.\n\n"
-                   "Exit code 13 tells that damage was found. What was found is listed with the "
-                   "snapshots that it affects.",
+    .description =
+        "Without options, proves that everything that the snapshots rely on is there, "
+        "and authentic as far as it describes "
+        "itself. With --read-data also that every stored byte can be read, decrypted "
+        "and is what was written. Where objects are locked, the server is asked about each "
+        "that a protected snapshot relies on.\n\n"
+        "Exit code 13 tells that damage was found. What was found is listed with the "
+        "snapshots that it affects.",
     .options = options,
     .examples = examples,
     .run = run,

@@ -7,6 +7,7 @@
  */
 #include "check.h"
 
+#include "check_locks.h"
 #include "check_reach.h"
 #include "core/cancel.h"
 #include "core/error.h"
@@ -340,6 +341,10 @@ int check_run(struct repo *repo, const struct check_options *options, check_find
     if (workers < store_manner(repo->store)->readers)
         workers = store_manner(repo->store)->readers;
     int status = run_workers(&check, workers > WORKERS_MAX ? WORKERS_MAX : workers, err);
+    if (status == 0)
+        status = check_locks(repo, reach, finding, context, result, err);
+    if (status == 0)
+        status = check_overlaid(repo, finding, context, result, err);
     pthread_mutex_destroy(&check.lock);
     error_clear(&check.error);
     reach_free(reach);

@@ -36,7 +36,9 @@ typedef void check_progress(void *context, uint64_t bytes_done, uint64_t bytes_t
 
 struct check_result {
     uint64_t snapshots, packs, packs_read, bytes_read, chunks_proven, findings;
-    uint64_t bytes_total;  /* lengths of all objects of all snapshots, as restored */
+    uint64_t bytes_total;         /* lengths of all objects of all snapshots, as restored */
+    uint64_t snapshots_protected; /* whose locks were proven */
+    uint64_t locks_read;          /* objects whose lock the server was asked for */
     uint64_t packs_unused; /* no snapshot relies on them: garbage, or of a backup that is running */
 };
 

@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-#define SHORT_ID 8
-
 struct need {
     uint32_t chunks; /* a map names chunks below this; 0: no snapshot relies on the pack */
     enum format_class class;
@@ -53,7 +51,7 @@ static void add_need(void *context, uint32_t pack, uint64_t chunks, enum format_
 static void found_damaged(void *context, const char *name, const struct firn_error *why)
 {
     struct reach *reach = context;
-    auto_free char *affected = mem_printf("%.*s", SHORT_ID, strrchr(name, '/') + 1);
+    auto_free char *affected = mem_printf("%.*s", REACH_SHORT_ID, strrchr(name, '/') + 1);
     reach->result->findings++;
     reach->finding(reach->context, name, error_message(why), affected);
 }
@@ -66,7 +64,7 @@ static void found_late(struct reach *reach, const struct snapshot *snapshot,
     auto_free char *what = mem_printf("it landed too late to be relied on (%s): `firn forget` "
                                       "removes it",
                                       error_message(why));
-    auto_free char *affected = mem_printf("%.*s", SHORT_ID, snapshot->id_text);
+    auto_free char *affected = mem_printf("%.*s", REACH_SHORT_ID, snapshot->id_text);
     reach->result->findings++;
     reach->finding(reach->context, name, what, affected);
 }
@@ -98,7 +96,7 @@ static int walk_snapshot(struct reach *reach, const struct snapshot *snapshot,
             continue;
         auto_free char *name = mem_printf("snapshots/%s", snapshot->id_text);
         auto_free char *what = mem_printf("%s: %s", object->name, error_message(damage));
-        auto_free char *affected = mem_printf("%.*s", SHORT_ID, snapshot->id_text);
+        auto_free char *affected = mem_printf("%.*s", REACH_SHORT_ID, snapshot->id_text);
         reach->result->findings++;
         reach->finding(reach->context, name, what, affected);
     }
@@ -190,7 +188,13 @@ char *reach_affected(struct reach *reach, uint32_t pack)
     check_runs_mark(reach->runs, pack);
     for (size_t i = 0; i < reach->snapshot_count; i++)
         if (is_affected(reach, reach->snapshots[i]))
-            buf_printf(&text, "%s%.*s", text.length == 0 ? "" : " ", SHORT_ID,
+            buf_printf(&text, "%s%.*s", text.length == 0 ? "" : " ", REACH_SHORT_ID,
                        reach->snapshots[i]->id_text);
     return buf_take(&text);
+}
+
+struct snapshot *const *reach_snapshots(const struct reach *reach, size_t *count)
+{
+    *count = reach->snapshot_count;
+    return reach->snapshots;
 }

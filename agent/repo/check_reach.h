@@ -16,6 +16,9 @@ struct firn_error;
 struct pack_trailer;
 struct reach;
 struct repo;
+struct snapshot;
+
+#define REACH_SHORT_ID 8 /* digits of an id in lists of affected snapshots */
 
 /* Reads every snapshot and every map. Damage goes to `finding` and is counted; -1 only if the store could not be read. */
 int reach_walk(struct repo *repo, check_finding *finding, void *context,
@@ -27,6 +30,8 @@ bool reach_needs(const struct reach *reach, uint32_t pack);
 /* CORRUPT unless the pack has the class and the chunks that maps name in it. */
 int reach_prove(const struct reach *reach, uint32_t pack, const struct pack_trailer *trailer,
                 struct firn_error **err);
+/* All of them, the reach's. */
+struct snapshot *const *reach_snapshots(const struct reach *reach, size_t *count);
 /* The snapshots that rely on the pack, short ids separated by blanks; a new string, "" if none. One thread at a time. */
 char *reach_affected(struct reach *reach, uint32_t pack);
 

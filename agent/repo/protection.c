@@ -149,21 +149,30 @@ static int collect(struct repo *repo, const struct snapshot *snapshot, struct pa
     return result;
 }
 
-static int trust(struct repo *repo, const struct snapshot *parent, struct firn_error **err)
+int protection_packs(struct repo *repo, const struct snapshot *snapshot, protection_each *each,
+                     void *context, struct firn_error **err)
 {
     struct pack_set set = {.count = 0};
-    int result = collect(repo, parent, &set, err);
-    uint32_t packs = pack_table_count(repo->packs);
-    for (uint32_t pack = 0; pack < packs && result == 0; pack++) {
-        char name[PACK_NAME_LENGTH];
-        if (!has_pack(&set, pack))
-            continue;
-        name_of(repo, pack, name);
-        note(repo->protection, pack,
-             lock_until(&repo->lock, name, parent->protected_until - repo->lock.period));
-    }
+    int result = collect(repo, snapshot, &set, err);
+    for (uint32_t pack = 0; pack < set.count && result == 0; pack++)
+        if (has_pack(&set, pack))
+            each(context, pack);
     free(set.bits);
     return result;
+}
+
+struct trust {
+    struct repo *repo;
+    int64_t until; /* what the parent promises */
+};
+
+static void trust_pack(void *context, uint32_t pack)
+{
+    const struct trust *trust = context;
+    struct repo *repo = trust->repo;
+    char name[PACK_NAME_LENGTH];
+    name_of(repo, pack, name);
+    note(repo->protection, pack, lock_until(&repo->lock, name, trust->until - repo->lock.period));
 }
 
 int protection_begin(struct repo *repo, const struct snapshot *parent, struct firn_error **err)
@@ -175,7 +184,8 @@ int protection_begin(struct repo *repo, const struct snapshot *parent, struct fi
     store_set_lock_rule(repo->store, &repo->lock, repo->protection->since);
     if (parent == NULL || parent->protected_until < repo->protection->since)
         return 0;
-    return trust(repo, parent, err);
+    struct trust trust = {.repo = repo, .until = parent->protected_until};
+    return protection_packs(repo, parent, trust_pack, &trust, err);
 }
 
 /* ------------------------------------------------------------------------------------------------ extending */
@@ -214,29 +224,26 @@ static int add_key(void *context, const struct store_entry *entry, struct firn_e
     return 0;
 }
 
+static void add_unless_known(void *context, uint32_t pack)
+{
+    struct extension *extension = context;
+    struct repo *repo = extension->repo;
+    char name[PACK_NAME_LENGTH];
+    name_of(repo, pack, name);
+    int64_t until = lock_until(&repo->lock, name, repo->protection->since);
+    if (known(repo->protection, pack) < until)
+        add_work_take(extension, mem_strdup(name), pack, until);
+}
+
 /* All that is not known to be locked for long enough. Config and keys are few: they are always asked for. */
 static int plan(struct extension *extension, const struct snapshot *snapshot,
                 struct firn_error **err)
 {
     struct repo *repo = extension->repo;
-    int64_t since = repo->protection->since;
-    struct pack_set set = {.count = 0};
-    int result = collect(repo, snapshot, &set, err);
-    uint32_t packs = pack_table_count(repo->packs);
-    for (uint32_t pack = 0; pack < packs && result == 0; pack++) {
-        char name[PACK_NAME_LENGTH];
-        if (!has_pack(&set, pack))
-            continue;
-        name_of(repo, pack, name);
-        int64_t until = lock_until(&repo->lock, name, since);
-        if (known(repo->protection, pack) < until)
-            add_work_take(extension, mem_strdup(name), pack, until);
-    }
-    free(set.bits);
-    if (result < 0)
+    if (protection_packs(repo, snapshot, add_unless_known, extension, err) < 0)
         return -1;
     add_work_take(extension, mem_strdup("config"), PACK_NONE,
-                  lock_until(&repo->lock, "config", since));
+                  lock_until(&repo->lock, "config", repo->protection->since));
     return store_list(repo->store, "keys/", add_key, extension, err);
 }
 

@@ -35,4 +35,10 @@ void protection_note_written(struct repo *repo, uint32_t pack);
  * server denies it. Everything that the snapshot relies on is in the store. NOTFOUND: something is not. */
 int protection_extend(struct repo *repo, struct snapshot *snapshot, struct firn_error **err);
 
+/* Each pack that the snapshot relies on, each once: as stated in the clear, so without reading maps. CORRUPT: a pack that states
+ * it is damaged or missing. */
+typedef void protection_each(void *context, uint32_t pack);
+int protection_packs(struct repo *repo, const struct snapshot *snapshot, protection_each *each,
+                     void *context, struct firn_error **err);
+
 #endif

@@ -16,6 +16,9 @@
 
 #include <string.h>
 
+const char *const repo_places[] = {"config",     "keys/",    "packs/",    "snapshots/",
+                                   "condemned/", "removed/", "finished/", NULL};
+
 static struct repo *repo_new(struct store *store, const struct config *config)
 {
     struct repo *repo = mem_zalloc(sizeof(*repo));

@@ -35,6 +35,9 @@ struct repo {
     struct snapshot_cache *snapshots; /* snapshot_cache.h; NULL: none */
 };
 
+/* Where all objects of a repository lie: names, or prefixes that end in '/'. Ends with NULL. */
+extern const char *const repo_places[];
+
 /* What a new repository is to be. */
 struct repo_options {
     const struct key_credential *credential; /* that opens it */
