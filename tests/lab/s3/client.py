@@ -7,9 +7,12 @@ usage: client.py make BUCKET | make-locked BUCKET [MODE DAYS] | version BUCKET |
        client.py list BUCKET/PREFIX | fill BUCKET/PREFIX COUNT | overwrite BUCKET/KEY COUNT
        client.py versions BUCKET/PREFIX     a line each, the latest first: KEY VERSION SIZE|marker current|old
        client.py lock BUCKET/KEY [VERSION]  MODE UNTIL HOLD, "-" for what there is not
+       client.py locks BUCKET/PREFIX        a line each: KEY MODE UNTIL HOLD
+       client.py relock BUCKET/KEY MODE UNTIL | bypass BUCKET/KEY VERSION: locks for shorter, or removes, if governance lets it
        client.py call SERVICE NAME=VALUE...   a call to IAM or STS, whose answer is printed
 """
 import datetime
+import email.utils
 import hashlib
 import hmac
 import http.client
@@ -23,6 +26,7 @@ HOST = os.environ["LAB_S3"]
 KEY = os.environ["AWS_ACCESS_KEY_ID"]
 SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
 CONNECTION = http.client.HTTPSConnection(HOST, context=ssl.create_default_context(cafile=os.environ["LAB_S3_CA"]), timeout=60)
+AHEAD = datetime.timedelta()  # that the server's clock is ahead of ours
 
 
 def mac(key, text):
@@ -36,8 +40,10 @@ def request(method, path, query=(), body=b"", headers=(), service="s3"):
 
 def exchange(method, path, query=(), body=b"", headers=(), service="s3"):
     """The same; also the headers of the answer."""
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    global AHEAD
+    now = (datetime.datetime.now(datetime.timezone.utc) + AHEAD).strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(body).hexdigest()
+    plain = path
     path = urllib.parse.quote("/" + path, safe="/-._~")
     text = "&".join(sorted(f"{urllib.parse.quote(n, safe='-._~')}={urllib.parse.quote(v, safe='-._~')}" for n, v in query))
     fields = {"host": HOST, "x-amz-content-sha256": digest, "x-amz-date": now, **dict(headers)}
@@ -52,6 +58,11 @@ def exchange(method, path, query=(), body=b"", headers=(), service="s3"):
     CONNECTION.request(method, path + ("?" + text if text else ""), body, fields)
     answer = CONNECTION.getresponse()
     content = answer.read()
+    if answer.status == 403 and not AHEAD:
+        off = email.utils.parsedate_to_datetime(answer.headers["Date"]) - datetime.datetime.now(datetime.timezone.utc)
+        if abs(off) > datetime.timedelta(minutes=5):
+            AHEAD = off
+            return exchange(method, plain, query, body, headers, service)
     if answer.status >= 300:
         sys.exit(f"{method} {path}: {answer.status} {content.decode(errors='replace')}")
     return content, answer.headers
@@ -95,9 +106,9 @@ def make_locked(bucket, mode="", days=""):
         request("PUT", bucket, (("object-lock", ""),), body.encode())
 
 
-def show_lock(place, version):
+def lock(place, version=()):
     headers = exchange("HEAD", place, version)[1]
-    print(*(headers.get("x-amz-object-lock-" + name, "-") for name in ("mode", "retain-until-date", "legal-hold")))
+    return (headers.get("x-amz-object-lock-" + name, "-") for name in ("mode", "retain-until-date", "legal-hold"))
 
 
 def main(command, place, *rest):
@@ -114,8 +125,16 @@ def main(command, place, *rest):
     elif command == "versions":
         for entry in versions(place):
             print(*entry)
+    elif command == "bypass":
+        request("DELETE", place, version, headers=(("x-amz-bypass-governance-retention", "true"),))
+    elif command == "relock":
+        body = f"<Retention><Mode>{rest[0]}</Mode><RetainUntilDate>{rest[1]}</RetainUntilDate></Retention>"
+        request("PUT", place, (("retention", ""),), body.encode(), (("x-amz-bypass-governance-retention", "true"),))
     elif command == "lock":
-        show_lock(place, version)
+        print(*lock(place, version))
+    elif command == "locks":
+        for key, _ in keys(place):
+            print(key, *lock(place.partition("/")[0] + "/" + key))
     elif command == "version":
         body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
         request("PUT", place, (("versioning", ""),), body)
