@@ -337,6 +337,12 @@ static const char *find(const struct arguments *arguments, const char *name,
     return value != NULL ? json_object_get_string(value) : NULL;
 }
 
+bool argument_exists(const struct arguments *arguments, const char *name)
+{
+    return option_find(verb_options(arguments), name, strlen(name)) != NULL ||
+           option_find(options_global, name, strlen(name)) != NULL;
+}
+
 enum argument_origin argument_origin(const struct arguments *arguments, const char *name)
 {
     enum argument_origin origin;

@@ -37,6 +37,8 @@ const char *arguments_operand(const struct arguments *arguments,
                               size_t number); /* NULL beyond the last */
 
 enum argument_origin { ORIGIN_NONE, ORIGIN_CONFIG, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE };
+/* Whether the verb, or all verbs, have an option of that name: what may be asked of the following. */
+bool argument_exists(const struct arguments *arguments, const char *name);
 enum argument_origin argument_origin(const struct arguments *arguments, const char *name);
 const char *argument_text(const struct arguments *arguments,
                           const char *name); /* NULL: not given; "": no value given */

@@ -76,6 +76,16 @@ static int unlock(struct cli *cli, const struct place *place, struct repo *repo,
     return -1;
 }
 
+/* --as-of, of the verbs that have it. */
+static int read_as_of(struct cli *cli, struct repo *repo, struct firn_error **err)
+{
+    const char *text =
+        argument_exists(cli->arguments, "as-of") ? argument_text(cli->arguments, "as-of") : NULL;
+    if (text != NULL && clock_parse(text, &repo->as_of, NULL) < 0)
+        return usage(cli, err, "--as-of %s: expected a time as in 2026-11-22T08:00:00Z", text);
+    return 0;
+}
+
 static int open_locked(struct cli *cli, const struct place *place, struct store **store,
                        struct repo **repo, struct firn_error **err)
 {
@@ -86,6 +96,8 @@ static int open_locked(struct cli *cli, const struct place *place, struct store 
             cli->status = EXIT_NO_REPOSITORY;
         return -1;
     }
+    if (read_as_of(cli, *repo, err) < 0)
+        return -1;
     auto_free char *cache = cli_cache_directory(cli);
     repo_set_cache(*repo, cache);
     return 0;

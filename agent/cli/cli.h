@@ -55,6 +55,13 @@ extern const struct place place_repository;
 /* Opens the repository of a place and unlocks it. What was opened is the caller's, also on error. Sets status. */
 int cli_open_place(struct cli *cli, const struct place *place, struct store **store,
                    struct repo **repo, struct firn_error **err);
+/* Of verbs that show what there was: cli_open() obeys it. */
+#define CLI_OPTION_AS_OF                                                                           \
+    {                                                                                              \
+        .name = "as-of", .type = OPTION_TEXT, .value = "TIME",                                     \
+        .description = "as if nothing had been committed after that moment: 2026-11-22T08:00:00Z"  \
+    }
+
 /* Opens the repository that the user means and unlocks it; does nothing if it is open. Sets status. */
 int cli_open(struct cli *cli, struct firn_error **err);
 /* The same without a key, for what needs none. */

@@ -97,6 +97,11 @@ static int run(struct cli *cli, struct firn_error **err)
     return output_list(cli, array, columns, array_length(columns), "no difference", err);
 }
 
+static const struct option options[] = {
+    CLI_OPTION_AS_OF,
+    {0},
+};
+
 static const struct example examples[] = {
     {"what changed since a snapshot", "firn diff 3f9c21aa latest:libvirt:web01"},
     {0},
@@ -110,6 +115,7 @@ const struct verb verb_diff = {
         "Lists the objects that the second snapshot added, removed or changed against the first. "
         "Of volumes it says "
         "how many bytes, in blocks of 64 KiB, lie elsewhere in the repository; no data is read.",
+    .options = options,
     .examples = examples,
     .least = 2,
     .most = 2,

@@ -40,6 +40,7 @@ static const struct option options[] = {
      .type = OPTION_FLAG,
      .description = "files at the target may be replaced"},
     TRANSFER_OPTION_SKIP_DAMAGED,
+    CLI_OPTION_AS_OF,
     {0},
 };
 

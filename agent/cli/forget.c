@@ -12,6 +12,7 @@
 #include "prune.h"
 #include "record.h"
 #include "repo/collection.h"
+#include "repo/hold.h"
 #include "selector.h"
 
 #include <string.h>
@@ -26,6 +27,8 @@ struct forget {
 static int remove_snapshot(struct forget *forget, const struct snapshot *snapshot,
                            struct firn_error **err)
 {
+    if (hold_check(forget->cli->repo, snapshot->id_text, err) < 0)
+        return -1;
     forget->removed++;
     if (argument_flag(forget->cli->arguments, "dry-run"))
         return 0;
@@ -38,7 +41,7 @@ static void add_row(struct forget *forget, const struct snapshot *snapshot, unsi
 {
     struct json_object *row = json_object_new_object();
     struct json_object *reasons = json_object_new_array();
-    for (unsigned bit = 1; bit <= RETENTION_TAG; bit <<= 1)
+    for (unsigned bit = 1; bit <= RETENTION_HELD; bit <<= 1)
         if (verdict & bit)
             json_object_array_add(reasons, json_object_new_string(retention_reason(bit)));
     json_set_string(row, "id", snapshot->id_text);
@@ -74,12 +77,25 @@ static int by_group_then_time(const void *a, const void *b, void *forget)
     return left->committed < right->committed ? -1 : left->committed > right->committed;
 }
 
+/* A policy passes over what cannot be removed yet. */
+static int read_hold(struct forget *forget, const struct snapshot *snapshot, unsigned *verdict,
+                     struct firn_error **err)
+{
+    struct store_lock lock;
+    if (hold_read(forget->cli->repo, snapshot->id_text, &lock, err) < 0)
+        return -1;
+    *verdict = (lock.until != 0 ? RETENTION_LOCKED : 0) | (lock.held ? RETENTION_HELD : 0);
+    return 0;
+}
+
 static int forget_group(struct forget *forget, struct snapshot *const *group, size_t count,
                         struct firn_error **err)
 {
     auto_free unsigned *verdicts = mem_array(count, sizeof(*verdicts));
     retention_apply(&forget->policy, group, count, verdicts);
     for (size_t i = 0; i < count; i++) {
+        if (verdicts[i] == 0 && read_hold(forget, group[i], &verdicts[i], err) < 0)
+            return -1;
         if (verdicts[i] == 0 && remove_snapshot(forget, group[i], err) < 0)
             return -1;
         add_row(forget, group[i], verdicts[i]);
@@ -305,7 +321,8 @@ const struct verb verb_forget = {
                    "up the same path to one repository, --group-by host,item tells them apart.\n\n"
                    "Every snapshot is complete in itself: removing one never harms another. Data "
                    "that no snapshot relies on any more is removed by `firn prune`; until then "
-                   "`firn stats` shows it as unused.",
+                   "`firn stats` shows it as unused.\n\n"
+                   "A snapshot that is held (`firn hold`), or locked by S3 Object Lock, stays.",
     .options = options,
     .examples = examples,
     .most = SIZE_MAX,

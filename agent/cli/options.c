@@ -87,10 +87,10 @@ const struct option options_global[] = {
 };
 
 const struct verb *const verbs[] = {
-    &verb_init,    &verb_backup,     &verb_snapshots, &verb_show,  &verb_diff,
-    &verb_restore, &verb_export,     &verb_copy,      &verb_cat,   &verb_check,
-    &verb_repair,  &verb_forget,     &verb_prune,     &verb_stats, &verb_key,
-    &verb_help,    &verb_completion, &verb_version,   NULL,
+    &verb_init,    &verb_backup, &verb_snapshots,  &verb_show,    &verb_diff,
+    &verb_restore, &verb_export, &verb_copy,       &verb_cat,     &verb_check,
+    &verb_repair,  &verb_forget, &verb_hold,       &verb_prune,   &verb_stats,
+    &verb_key,     &verb_help,   &verb_completion, &verb_version, NULL,
 };
 
 const struct verb *verb_find(const char *name, size_t length)

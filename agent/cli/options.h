@@ -60,7 +60,7 @@ const struct option *option_find_letter(const struct option *table, char letter)
 bool option_takes_value(const struct option *option);
 
 extern const struct verb verb_init, verb_backup, verb_snapshots, verb_show, verb_diff, verb_restore,
-    verb_export, verb_copy, verb_check, verb_repair, verb_forget, verb_prune, verb_stats, verb_key,
-    verb_cat, verb_version, verb_help, verb_completion;
+    verb_export, verb_copy, verb_check, verb_repair, verb_forget, verb_hold, verb_prune, verb_stats,
+    verb_key, verb_cat, verb_version, verb_help, verb_completion;
 
 #endif

@@ -13,6 +13,7 @@
 #include "record.h"
 #include "repo/index.h"
 #include "share.h"
+#include "undelete.h"
 
 #include <string.h>
 
@@ -228,10 +229,19 @@ static int conclude(struct cli *cli, const struct repair *repair, bool applied,
                 heals, lost);
 }
 
+static int undelete(struct cli *cli, struct firn_error **err)
+{
+    if (arguments_count(cli->arguments) > 0 || argument_text(cli->arguments, "read-data") != NULL)
+        return usage(cli, err, "repair --undelete takes --apply and nothing else");
+    return undelete_run(cli, err);
+}
+
 static int run(struct cli *cli, struct firn_error **err)
 {
     struct repair *repair = NULL;
     bool apply = argument_flag(cli->arguments, "apply");
+    if (argument_flag(cli->arguments, "undelete"))
+        return undelete(cli, err);
     if (look(cli, &repair, err) < 0)
         return -1;
     int result = apply ? repair_apply(repair, err) : 0;
@@ -255,6 +265,10 @@ static const struct option options[] = {
      .optional = true,
      .value = "N%",
      .description = "read every byte to find damage, or that of a random share of the packs"},
+    {.name = "undelete",
+     .type = OPTION_FLAG,
+     .description = "instead: in a bucket with versions, show others again what somebody "
+                    "overwrote or hid"},
     {0},
 };
 
@@ -262,12 +276,14 @@ static const struct example examples[] = {
     {"what is damaged, and what that cost", "firn repair --read-data"},
     {"look into one pack that a restore could not read, and repair",
      "firn repair packs/3f/3f9c21aa84be1e0c6f6f1b5d2b7c9a10 --apply"},
+    {"what somebody overwrote or hid in the bucket, and put it right",
+     "firn repair --undelete --apply"},
     {0},
 };
 
 const struct verb verb_repair = {
     .name = "repair",
-    .operands = "[PACK...] [--read-data[=N%]] [--apply]",
+    .operands = "[PACK...] [--read-data[=N%]] [--apply] | --undelete [--apply]",
     .summary = "say what damage has cost, and repair what can be",
     .description =
         "Looks for packs that are missing or damaged, and says of each snapshot and each object "
@@ -280,7 +296,11 @@ const struct verb verb_repair = {
         "lie elsewhere, too, is replaced by one that relies on no damaged pack; it gets a new id "
         "and keeps all else. So: repair, back up (or copy from another repository), repair "
         "again.\n\n"
-        "Exit code 13 tells that something is damaged, or is still lost.",
+        "Exit code 13 tells that something is damaged, or is still lost.\n\n"
+        "--undelete is for buckets with versions, where Firn reads the first version of each "
+        "object whatever lies above it. It lists what was overwritten or hidden by a delete "
+        "marker; with --apply it removes what lies above, or, without the right to remove "
+        "versions, puts a copy of the first version on top.",
     .options = options,
     .examples = examples,
     .most = SIZE_MAX,

@@ -35,6 +35,7 @@ static const struct option options[] = {
      .type = OPTION_FLAG,
      .description = "only report what stands in the way; change nothing"},
     TRANSFER_OPTION_SKIP_DAMAGED,
+    CLI_OPTION_AS_OF,
     {0},
 };
 

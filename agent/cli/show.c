@@ -59,6 +59,11 @@ static int run(struct cli *cli, struct firn_error **err)
                        "no objects", err);
 }
 
+static const struct option options[] = {
+    CLI_OPTION_AS_OF,
+    {0},
+};
+
 static const struct example examples[] = {
     {"the latest snapshot of a machine", "firn show latest:libvirt:web01"},
     {0},
@@ -70,6 +75,7 @@ const struct verb verb_show = {
     .summary = "show all about one snapshot, and its objects",
     .description = "SNAP is the id of a snapshot, a unique beginning of one (4 digits or more), "
                    "`latest`, or `latest:SOURCE`.",
+    .options = options,
     .examples = examples,
     .least = 1,
     .most = 1,

@@ -62,6 +62,7 @@ static int run(struct cli *cli, struct firn_error **err)
 
 static const struct option options[] = {
     {.name = "tag", .type = OPTION_TEXT, .value = "TAG", .description = "only those with this tag"},
+    CLI_OPTION_AS_OF,
     {0},
 };
 

@@ -16,8 +16,8 @@ bool retention_has_rule(const struct retention_policy *policy)
 
 const char *retention_reason(unsigned bit)
 {
-    static const char *const names[] = {"last",    "hourly", "daily",  "weekly",
-                                        "monthly", "yearly", "within", "tag"};
+    static const char *const names[] = {"last",   "hourly", "daily", "weekly", "monthly",
+                                        "yearly", "within", "tag",   "locked", "held"};
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (bit == 1u << i)
             return names[i];

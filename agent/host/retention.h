@@ -34,6 +34,9 @@ struct retention_policy {
 /* What a verdict holds: bit RETENTION_x for each period that keeps it, and: */
 #define RETENTION_WITHIN (1u << RETENTION_PERIODS)
 #define RETENTION_TAG    (1u << (RETENTION_PERIODS + 1))
+/* What stands against removing it, whatever the rules say (repo/hold.h); not set by retention_apply(): */
+#define RETENTION_LOCKED (1u << (RETENTION_PERIODS + 2))
+#define RETENTION_HELD   (1u << (RETENTION_PERIODS + 3))
 
 /* True if the policy has a rule at all: one without would keep nothing. */
 bool retention_has_rule(const struct retention_policy *policy);

@@ -7,10 +7,10 @@
 #include "snapshot.h"
 
 #include "core/buf.h"
-#include "core/cancel.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/mem.h"
+#include "core/parallel.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -39,11 +39,10 @@ struct proof {
     uint32_t pack_count;
     int64_t promise; /* of the snapshot that is looked at */
     struct demand *demands;
-    size_t count, next;
-    pthread_mutex_t lock; /* next, and what follows */
-    struct firn_error *error;
-    int64_t longest; /* the latest promise of all */
-    char *protected; /* the snapshots that promise anything */
+    size_t count;
+    pthread_mutex_t lock; /* result, finding, reach */
+    int64_t longest;      /* the latest promise of all */
+    char *protected;      /* the snapshots that promise anything */
 };
 
 static void add_demand_take(struct proof *proof, char *name, char *affected, int64_t until)
@@ -142,8 +141,10 @@ static char *find_fault(const struct proof *proof, const struct demand *demand,
     return NULL;
 }
 
-static int prove(struct proof *proof, const struct demand *demand, struct firn_error **err)
+static int prove(void *context, size_t number, struct firn_error **err)
 {
+    struct proof *proof = context;
+    const struct demand *demand = &proof->demands[number];
     struct store_lock lock;
     auto_error struct firn_error *why = NULL;
     int result = store_lock_read(proof->repo->store, demand->name, &lock, &why);
@@ -163,49 +164,6 @@ static int prove(struct proof *proof, const struct demand *demand, struct firn_e
     return 0;
 }
 
-static const struct demand *take_demand(struct proof *proof)
-{
-    const struct demand *demand = NULL;
-    pthread_mutex_lock(&proof->lock);
-    if (proof->error == NULL && cancel_check(&proof->error) == 0 && proof->next < proof->count)
-        demand = &proof->demands[proof->next++];
-    pthread_mutex_unlock(&proof->lock);
-    return demand;
-}
-
-static void *worker(void *argument)
-{
-    struct proof *proof = argument;
-    const struct demand *demand;
-    while ((demand = take_demand(proof)) != NULL) {
-        struct firn_error *why = NULL;
-        if (prove(proof, demand, &why) == 0)
-            continue;
-        pthread_mutex_lock(&proof->lock);
-        if (proof->error == NULL)
-            proof->error = steal(why);
-        pthread_mutex_unlock(&proof->lock);
-        error_clear(&why);
-    }
-    return NULL;
-}
-
-static int run(struct proof *proof, struct firn_error **err)
-{
-    pthread_t threads[THREADS];
-    unsigned started = 0;
-    while (started < THREADS && started < proof->count &&
-           pthread_create(&threads[started], NULL, worker, proof) == 0)
-        started++;
-    if (started == 0)
-        worker(proof);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    return proof->error == NULL
-               ? 0
-               : fail(err, error_code(proof->error), "%s", error_message(proof->error));
-}
-
 int check_locks(struct repo *repo, struct reach *reach, check_finding *finding, void *context,
                 struct check_result *result, struct firn_error **err)
 {
@@ -216,7 +174,7 @@ int check_locks(struct repo *repo, struct reach *reach, check_finding *finding, 
     pthread_mutex_init(&proof.lock, NULL);
     int status = add_demands(&proof, err);
     if (status == 0)
-        status = run(&proof, err);
+        status = parallel_run(proof.count, THREADS, prove, &proof, err);
     for (size_t i = 0; i < proof.count; i++) {
         free(proof.demands[i].name);
         free(proof.demands[i].affected);
@@ -224,7 +182,6 @@ int check_locks(struct repo *repo, struct reach *reach, check_finding *finding, 
     free(proof.demands);
     free(proof.promises);
     free(proof.protected);
-    error_clear(&proof.error);
     pthread_mutex_destroy(&proof.lock);
     return status < 0 ? wrap(err, "prove the locks") : 0;
 }

@@ -6,11 +6,11 @@
 #include "snapshot.h"
 #include "trailer_cache.h"
 
-#include "core/cancel.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/parallel.h"
 #include "store/lock.h"
 #include "store/store.h"
 
@@ -199,11 +199,10 @@ struct work {
 struct extension {
     struct repo *repo;
     struct work *works;
-    size_t count, next;
+    size_t count;
     size_t done, denied;
     int64_t least; /* what can be promised: less than was wanted where something was denied */
-    struct firn_error *denial;  /* the first */
-    struct firn_error *failure; /* ends all */
+    struct firn_error *denial; /* the first */
 };
 
 static void add_work_take(struct extension *extension, char *name, uint32_t pack, int64_t until)
@@ -284,68 +283,44 @@ static int settle_for(struct extension *extension, const struct work *work, int6
     return *until > 0 ? 0 : read_lock(extension, work, until, err);
 }
 
-static void account(struct extension *extension, const struct work *work, int result, int64_t until,
-                    struct firn_error *why)
+/* result: 1, it is locked for long enough; 0: until `until` only; -1: nobody knows. */
+static void account_take(struct extension *extension, const struct work *work, int result,
+                         int64_t until, struct firn_error *why)
 {
     struct protection *protection = extension->repo->protection;
     if (result >= 0 && work->pack != PACK_NONE)
         note(protection, work->pack, until);
+    int64_t least = lock_floor(&extension->repo->lock, work->name, result < 0 ? 0 : until);
     pthread_mutex_lock(&protection->mutex);
-    if (result > 0) {
-        extension->done++;
-    } else if (result == 0 || error_code(why) == FIRN_DENIED) {
-        int64_t least = lock_floor(&extension->repo->lock, work->name, result == 0 ? until : 0);
-        extension->denied++;
-        extension->least = least < extension->least ? least : extension->least;
-        if (extension->denial == NULL)
-            extension->denial = steal(why);
-    } else if (extension->failure == NULL) {
-        extension->failure = steal(why);
-    }
+    extension->done += result > 0;
+    extension->denied += result <= 0;
+    if (result <= 0 && least < extension->least)
+        extension->least = least;
+    if (result <= 0 && extension->denial == NULL)
+        extension->denial = steal(why);
     pthread_mutex_unlock(&protection->mutex);
     error_clear(&why);
 }
 
-static const struct work *take_work(struct extension *extension, bool *hopeless)
+static int extend(void *context, size_t number, struct firn_error **err)
 {
-    const struct work *work = NULL;
-    pthread_mutex_lock(&extension->repo->protection->mutex);
-    *hopeless = extension->done == 0 && extension->denied >= DENIALS_MOST;
-    if (extension->failure == NULL && cancel_check(&extension->failure) == 0 &&
-        extension->next < extension->count)
-        work = &extension->works[extension->next++];
-    pthread_mutex_unlock(&extension->repo->protection->mutex);
-    return work;
-}
-
-static void *worker(void *argument)
-{
-    struct extension *extension = argument;
-    const struct work *work;
-    bool hopeless = false;
-    while ((work = take_work(extension, &hopeless)) != NULL) {
-        struct firn_error *why = NULL;
-        int64_t until = 0;
-        int result = hopeless ? settle_for(extension, work, &until, &why)
-                              : extend_one(extension, work, &until, &why);
-        account(extension, work, result, until, why);
+    struct extension *extension = context;
+    struct protection *protection = extension->repo->protection;
+    const struct work *work = &extension->works[number];
+    struct firn_error *why = NULL;
+    int64_t until = 0;
+    pthread_mutex_lock(&protection->mutex);
+    bool hopeless = extension->done == 0 && extension->denied >= DENIALS_MOST;
+    pthread_mutex_unlock(&protection->mutex);
+    int result = hopeless ? settle_for(extension, work, &until, &why)
+                          : extend_one(extension, work, &until, &why);
+    if (result < 0 && error_code(why) != FIRN_DENIED) {
+        if (err != NULL)
+            *err = steal(why);
+        error_clear(&why);
+        return -1;
     }
-    return NULL;
-}
-
-static int run(struct extension *extension, struct firn_error **err)
-{
-    pthread_t threads[THREADS];
-    unsigned started = 0;
-    while (started < THREADS && started < extension->count &&
-           pthread_create(&threads[started], NULL, worker, extension) == 0)
-        started++;
-    if (started == 0)
-        worker(extension);
-    for (unsigned i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
-    if (extension->failure != NULL)
-        return fail(err, error_code(extension->failure), "%s", error_message(extension->failure));
+    account_take(extension, work, result, until, why);
     return 0;
 }
 
@@ -378,13 +353,12 @@ int protection_extend(struct repo *repo, struct snapshot *snapshot, struct firn_
                                   .least = repo->protection->since + repo->lock.period};
     int result = plan(&extension, snapshot, err);
     if (result == 0)
-        result = run(&extension, err);
+        result = parallel_run(extension.count, THREADS, extend, &extension, err);
     if (result == 0)
         snapshot->protected_until = promise(&extension);
     for (size_t i = 0; i < extension.count; i++)
         free(extension.works[i].name);
     free(extension.works);
     error_clear(&extension.denial);
-    error_clear(&extension.failure);
     return result < 0 ? wrap(err, "lock what the snapshot relies on") : 0;
 }

@@ -16,8 +16,8 @@
 
 #include <string.h>
 
-const char *const repo_places[] = {"config",     "keys/",    "packs/",    "snapshots/",
-                                   "condemned/", "removed/", "finished/", NULL};
+const char *const repo_places[] = {"config",   "keys/",     "packs/",   "snapshots/", "condemned/",
+                                   "removed/", "finished/", "damaged/", "holds/",     NULL};
 
 static struct repo *repo_new(struct store *store, const struct config *config)
 {

@@ -25,7 +25,8 @@ struct repo {
     struct store_abilities abilities; /* of the store, when the repository was made */
     struct lock_rule lock;            /* mode STORE_UNLOCKED: objects are not locked */
     struct protection *protection;    /* protection.h */
-    struct keyring keyring;           /* all zero until unlocked */
+    int64_t as_of;          /* snapshots that the store got later are not seen; 0: all are */
+    struct keyring keyring; /* all zero until unlocked */
     bool unlocked;
     char slot_id[FORMAT_ID_TEXT]; /* the slot that opened it */
     struct pack_table *packs;

@@ -46,13 +46,14 @@ static int take_entry(void *context, const struct store_entry *listed, struct fi
 }
 
 /* The cache must see all; the caller wants some. */
-static void narrow(struct snapshot_listing *listing, const char *prefix)
+static void narrow(struct snapshot_listing *listing, const char *prefix, int64_t as_of)
 {
     size_t kept = 0;
     for (size_t i = 0; i < listing->count; i++) {
         char text[FORMAT_ID_TEXT];
+        bool then = as_of == 0 || listing->entries[i].modified <= as_of;
         hex_encode(listing->entries[i].id, FORMAT_ID_LENGTH, text);
-        if (strncmp(text, prefix, strlen(prefix)) == 0)
+        if (then && strncmp(text, prefix, strlen(prefix)) == 0)
             listing->entries[kept++] = listing->entries[i];
     }
     listing->count = kept;
@@ -67,7 +68,7 @@ int snapshot_listing_open(struct repo *repo, const char *prefix, struct snapshot
         return -1;
     }
     snapshot_cache_settle(repo->snapshots, out->entries, out->count);
-    narrow(out, prefix);
+    narrow(out, prefix, repo->as_of);
     return 0;
 }
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small S3 client, independent of Firn's: what tests do to a bucket behind its back.
 
-usage: client.py make BUCKET | make-locked BUCKET [MODE DAYS] | version BUCKET | policy BUCKET FILE
+usage: client.py date: the server's time
+       client.py make BUCKET | make-locked BUCKET [MODE DAYS] | version BUCKET | policy BUCKET FILE
        client.py put BUCKET/KEY FILE | get BUCKET/KEY [VERSION] | remove BUCKET/KEY [VERSION]
        client.py list BUCKET/PREFIX | fill BUCKET/PREFIX COUNT | overwrite BUCKET/KEY COUNT
        client.py versions BUCKET/PREFIX     a line each, the latest first: KEY VERSION SIZE|marker current|old
@@ -111,9 +112,11 @@ def lock(place, version=()):
     return (headers.get("x-amz-object-lock-" + name, "-") for name in ("mode", "retain-until-date", "legal-hold"))
 
 
-def main(command, place, *rest):
+def main(command, place="", *rest):
     version = (("versionId", rest[0]),) if rest else ()
-    if command == "make":
+    if command == "date":
+        print(exchange("GET", "")[1]["Date"])
+    elif command == "make":
         request("PUT", place)
     elif command == "make-locked":
         make_locked(place, *rest)
