@@ -68,8 +68,10 @@ static int prove_lock(struct repo *repo, const char *slot, struct firn_error **e
         return 0;
     if (store_lock_read(repo->store, slot, &lock, err) < 0 || store_now(repo->store, &now, err) < 0)
         return -1;
-    if (lock.mode == repo->lock.mode && lock.until >= now && repo->abilities.versions)
+    if (lock.mode == repo->lock.mode && lock.until >= now && repo->abilities.versions) {
+        repo->abilities.locks = true; /* also if it may not be asked */
         return 0;
+    }
     if (lock.mode == STORE_UNLOCKED)
         store_remove(repo->store, slot, NULL);
     return fail(err, FIRN_INVALID,

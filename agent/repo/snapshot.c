@@ -258,8 +258,7 @@ int snapshot_write(struct repo *repo, struct snapshot *snapshot, struct firn_err
     hex_encode(snapshot->id, FORMAT_ID_LENGTH, snapshot->id_text);
     char name[NAME_LENGTH];
     snapshot_name(snapshot->id, name);
-    if (protection_extend(repo, snapshot, err) < 0 ||
-        commit(repo, snapshot, name, &bytes, err) < 0)
+    if (protection_extend(repo, snapshot, err) < 0 || commit(repo, snapshot, name, &bytes, err) < 0)
         return wrap(err, "write the snapshot");
     snapshot_cache_put(repo->snapshots, snapshot->id, bytes.data, bytes.length);
     return 0;

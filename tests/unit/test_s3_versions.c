@@ -30,6 +30,10 @@ static void grid(void)
         CU_ASSERT_EQUAL_FATAL(lock_until(&rule, name, last), until);
         CU_ASSERT_EQUAL_FATAL(lock_until(&rule, name, last + 1), until + rule.generation);
     }
+    int64_t point = lock_until(&rule, "config", begin);
+    CU_ASSERT_EQUAL(lock_floor(&rule, "config", point), point);
+    CU_ASSERT_EQUAL(lock_floor(&rule, "config", point - 1), point - rule.generation);
+    CU_ASSERT(lock_floor(&rule, "config", 0) <= 0);
     for (unsigned day = 0; day < 10; day++) /* no day has twice what another has */
         CU_ASSERT(due[day] > 850 && due[day] < 1150);
 }
