@@ -4,7 +4,6 @@
 #include "core/buf.h"
 #include "core/mem.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -224,8 +223,8 @@ static void write_escaped(struct buf *out, const char *text, bool quotes)
 
 static void write_number(struct buf *out, double value)
 {
-    if (value == floor(value) && fabs(value) < 1e15)
-        buf_printf(out, "%.0f", value);
+    if (value > -1e15 && value < 1e15 && (double)(int64_t)value == value)
+        buf_printf(out, "%lld", (long long)value);
     else
         buf_printf(out, "%.9g", value);
 }
