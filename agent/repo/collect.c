@@ -406,6 +406,8 @@ static int remove_pack(void *context, size_t number, struct firn_error **err)
 static int remove_packs(struct collect *collect, struct firn_error **err)
 {
     collect->pack_count = 0;
+    collect->result->refused = (struct collect_sum){0}; /* what was, is tried again */
+    free(steal(collect->result->refusal));
     collect->bytes = collect->bytes_done = 0;
     collect->packs = mem_array((size_t)mark_count(collect->mark) + 1, sizeof(*collect->packs));
     for (uint32_t pack = 0; pack < mark_count(collect->mark); pack++)

@@ -143,8 +143,8 @@ static int put_new(struct s3 *s3, const char *name, const void *data, size_t len
         atomic_store(&s3->unconditional, true);
         return put_new(s3, name, data, length, err);
     }
-    /* It may be the one of a try whose answer was lost. */
-    if (error_code(why) == FIRN_CONFLICT && answer.repeated && holds(&s3->base, name, data, length))
+    /* It may be the one of a try whose answer was lost: ours, or libcurl's, which says nothing of those that it repeats. */
+    if (error_code(why) == FIRN_CONFLICT && holds(&s3->base, name, data, length))
         return 0;
     if (err != NULL)
         *err = steal(why);

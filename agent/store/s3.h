@@ -65,7 +65,6 @@ struct s3_answer {
     struct firn_http_response *response; /* of a success; the caller's */
     size_t received;                     /* into `into` */
     struct s3_fault fault;               /* of a failure, if the server said */
-    bool repeated; /* an earlier try failed, and may still have had its effect */
 };
 
 /* Opens the bucket: asks for one key, so that wrong credentials, bucket or region are told at once. */

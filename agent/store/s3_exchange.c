@@ -441,6 +441,5 @@ int s3_exchange(struct s3 *s3, const struct s3_request *request, struct s3_answe
                 *err = steal(failure);
             return -1;
         }
-        answer->repeated = answer->repeated || verdict == AGAIN;
     }
 }
