@@ -125,9 +125,7 @@ static bool is_ahead(const struct collect *collect, int64_t time)
 static int pardon(struct collect *collect, struct round *round, const char *why,
                   struct firn_error **err)
 {
-    char name[COLLECTION_NAME_LENGTH];
-    collection_name(COLLECTION_CONDEMNED, round->id, name);
-    log_warning("%s: %s: whatever it condemned is pardoned", name, why);
+    log_warning("%s: whatever it condemned is pardoned", why);
     round->state = ROUND_DECIDED;
     return collect->options->dry_run
                ? 0
@@ -149,8 +147,12 @@ static int look_at_condemned(struct collect *collect, struct round *round, struc
             return pardon(collect, round, error_message(why), err);
         return fail(err, error_code(why), "%s", error_message(why));
     }
-    if (is_ahead(collect, condemned))
-        return pardon(collect, round, "it was never put to its end", err);
+    if (is_ahead(collect, condemned)) {
+        char name[COLLECTION_NAME_LENGTH];
+        collection_name(COLLECTION_CONDEMNED, round->id, name);
+        auto_free char *text = mem_printf("%s: it was never put to its end", name);
+        return pardon(collect, round, text, err);
+    }
     set_bits(collect, &record, KNOWN);
     int64_t grace = record.limit < COLLECTION_GRACE_LEAST ? COLLECTION_GRACE_LEAST : record.limit;
     int64_t due = condemned + grace + 1000; /* a store may tell times in whole seconds */

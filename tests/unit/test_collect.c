@@ -3,6 +3,7 @@
 #include "unit/collection_fixture.h"
 
 #include "repo/collect.h"
+#include "repo/mark.h"
 
 #include <dirent.h>
 
@@ -418,15 +419,23 @@ static void test_record_ahead(void)
 static void test_meta_named_as_data(void)
 {
     struct scene scene = begin();
-    struct collect_result result = {0};
+    struct mark *mark = NULL;
+    uint8_t id[FORMAT_ID_LENGTH];
+    uint32_t fresh = 0;
     struct map_run lie = make_run(&scene.fresh_meta, 1);
     struct snapshot *liar = make_snapshot(&lie);
+    pack_table_id(fixture.repo->packs, scene.fresh, id);
     expect_ok(snapshot_write(fixture.repo, liar, err));
-    CU_ASSERT_EQUAL(collect(&exclusive, &result), 0);
-    CU_ASSERT(is_whole(&scene) && result.removed.packs == 0);
+    expect_ok(snapshot_remove(fixture.repo, scene.second->id, err));
+    expect_ok(mark_open(fixture.repo, 2, &mark, err));
+    CU_ASSERT_FATAL(pack_table_find(fixture.repo->packs, id, &fresh));
+    CU_ASSERT(mark_has(mark, scene.fresh_meta, MARK_ALIVE) && !mark_has(mark, fresh, MARK_ALIVE));
+    expect_ok(snapshot_write(fixture.repo, scene.second, err));
+    expect_ok(mark_again(mark, err));
+    CU_ASSERT(mark_has(mark, fresh, MARK_ALIVE));
+    mark_free(mark);
     map_run_free(&lie);
     snapshot_free(liar);
-    collect_result_free(&result);
     end(&scene);
 }
 
